@@ -1,0 +1,101 @@
+"""How Numba compiles the CPU kernels, and where it keeps what it compiled.
+
+Numba's cache notices an edit of the file that a function stands in, not of a helper that it imports, and would then run stale code.
+So each kernel file has a cache folder named after a hash of itself, of every kernel file that it imports, and of the versions of
+Python, Numba, NumPy and this CPU: an edit anywhere below leads to another folder.
+"""
+import ast
+import hashlib
+import inspect
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import llvmlite.binding
+import numba
+import numpy as np
+
+from . import threads
+
+# NaN and infinity travel: "nnan" and "ninf" would let the compiler assume them away.
+FAST = {"contract", "reassoc", "nsz"}
+HERE = Path(__file__).resolve().parent
+
+
+def _imports(file: Path) -> set[Path]:
+    """The kernel files that a kernel file imports, by reading its relative imports."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for path in [base, *(base / alias.name for alias in node.names)]:
+                for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+                    if candidate.is_file() and HERE in candidate.parents:
+                        found.add(candidate)
+    return found
+
+
+@lru_cache(maxsize=None)
+def _key(file: Path) -> str:
+    """A hash of everything that the machine code of a file depends on."""
+    files, queue = set(), [file]
+    while queue:
+        path = queue.pop()
+        if path not in files:
+            files.add(path)
+            queue.extend(_imports(path))
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode() + path.read_bytes())
+    for part in (sys.version, numba.__version__, np.__version__, llvmlite.binding.get_host_cpu_name(), platform.machine()):
+        digest.update(part.encode())
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def cache_root() -> Path:
+    """MINICNN_CACHE; else beside the kernels, as Python keeps its own bytecode; else, where that is read-only, the user's cache."""
+    if os.environ.get("MINICNN_CACHE"):
+        candidates = [Path(os.environ["MINICNN_CACHE"])]
+    else:
+        local = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME")
+        candidates = [HERE / "__pycache__", (Path(local) if local else Path("~/.cache").expanduser()) / "minicnn"]
+    for folder in candidates:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return Path(tempfile.mkdtemp(prefix="minicnn-"))          # nothing can be kept: compile for this run
+
+
+@contextmanager
+def cache_of(function) -> Iterator[None]:
+    """Inside, what Numba compiles is kept in the folder of the function's file."""
+    file = Path(inspect.getfile(function)).resolve()
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_root() / f"{file.parent.name}-{_key(file)}")
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def jit(function=None, *, parallel: bool = False, inline: bool = False):
+    """numba.njit as every kernel here uses it: cached, without the GIL, 1/0 = inf as in NumPy, sums in any order, NaN kept.
+
+    parallel: prange runs on many threads. It triples the time to compile: only for loops that are worth threads.
+    """
+    if function is None:
+        return lambda f: jit(f, parallel=parallel, inline=inline)
+    with cache_of(function):
+        return numba.njit(fastmath=FAST, error_model="numpy", cache=True, nogil=True, parallel=parallel,
+                          inline="always" if inline else "never")(function)
+
+
+threads._apply()

@@ -1,0 +1,82 @@
+"""How many threads, and why BLAS gets only one.
+
+The order in which a sum is taken decides its last bits. BLAS libraries split a product by the number of their threads, so their bits
+change with it. Here the split depends on shapes alone: kernels cut a product into fixed tiles, run the tiles on many threads, and
+hold BLAS itself to one thread inside.
+"""
+import os
+from contextlib import contextmanager
+from functools import lru_cache
+
+_wanted = [0]                                   # 0: as many as there are processors
+
+
+@lru_cache(maxsize=1)
+def _blas_libraries() -> tuple:
+    import scipy.linalg.cython_blas             # noqa: F401  the BLAS that Numba kernels call must be loaded to be found
+    from threadpoolctl import ThreadpoolController
+    return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def get_num_threads() -> int:
+    return _wanted[0] or _processors()
+
+
+def set_num_threads(count: int) -> None:
+    """Threads that the kernels use from here on.  The results do not depend on it, to the last bit.  ValueError for less than 1."""
+    if int(count) != count or count < 1:
+        raise ValueError(f"set_num_threads: expected a whole number of at least 1, got {count!r}")
+    _wanted[0] = int(count)
+    _apply()
+
+
+def _apply():
+    import sys
+    if "numba" in sys.modules:
+        import numba
+        numba.set_num_threads(min(get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+
+
+def limit_scipy_blas():
+    """SciPy's own copy of BLAS on one thread for good: Numba kernels call it from many threads at once."""
+    for library in _blas_libraries():
+        if "scipy" in library.filepath:
+            library.set_num_threads(1)
+
+
+@contextmanager
+def single_threaded_blas():
+    """BLAS on one thread inside, and as it was outside."""
+    libraries = _blas_libraries()
+    before = [library.num_threads for library in libraries]
+    for library, count in zip(libraries, before):
+        if count != 1:
+            library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        for library, count in zip(libraries, before):
+            if count != 1:
+                library.set_num_threads(count)
+
+
+class Pinned:
+    """The two functions of a reference kernel, run with single_threaded_blas."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def forward(self, *arrays, **options):
+        with single_threaded_blas():
+            return self.kernel.forward(*arrays, **options)
+
+    def backward(self, grad_output, saved, needs):
+        with single_threaded_blas():
+            return self.kernel.backward(grad_output, saved, needs)
+
+    def __getattr__(self, name):
+        return getattr(self.kernel, name)
