@@ -1,0 +1,101 @@
+"""Devices and backends: which kernels serve a tensor.
+
+A device is where an array lives: "cpu", "cuda", or "meta" (a shape without memory). A backend is the form of the kernels that run on
+it: "numba" (the default on the CPU), "reference" (NumPy, to be read and stepped through) or "cupy" (CUDA). The two decide, never the
+class of an array.
+"""
+import importlib.util
+import os
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from . import kernels
+
+DEVICES = ("cpu", "cuda", "meta")
+CPU_BACKENDS = ("numba", "reference")
+_chosen: list[str] = []                          # empty: not chosen yet
+
+
+def _checked(backend: str, source: str) -> str:
+    if backend not in CPU_BACKENDS:
+        raise ValueError(f"{source}: there is no CPU backend {backend!r}; choose 'numba' (fast) or 'reference' (NumPy, to be read). "
+                         f"A GPU is chosen by device: tensor.to('cuda')")
+    if backend == "numba" and importlib.util.find_spec("numba") is None:
+        raise ImportError(f"{source}: the backend 'numba' needs the package numba, which is not installed; "
+                          f"'python -m pip install numba', or use the backend 'reference'")
+    return backend
+
+
+def get_backend() -> str:
+    """The backend that new operations on the CPU will use."""
+    if not _chosen:
+        wanted = os.environ.get("MINICNN_BACKEND")
+        default = "numba" if importlib.util.find_spec("numba") is not None else "reference"
+        _chosen.append(_checked(wanted, "MINICNN_BACKEND") if wanted else default)
+    return _chosen[-1]
+
+
+class use_backend:
+    """Choose the kernels of the CPU: `use_backend("reference")` from here on, or `with use_backend("reference"):` for a while."""
+
+    def __init__(self, name: str):
+        before = get_backend()
+        _chosen[:] = [_checked(name, "use_backend")]
+        self.before = before
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        _chosen[:] = [self.before]
+
+
+def kernel(op: str, device: str) -> Any:
+    """The kernel of an operation for arrays on a device, on the backend of the moment."""
+    return kernels.load(op, "cupy" if device == "cuda" else get_backend())
+
+
+def checked_device(device: str) -> str:
+    """The device itself.  ValueError for an unknown one, RuntimeError for a GPU that this installation cannot use."""
+    if device not in DEVICES:
+        raise ValueError(f"unknown device {device!r}: there are {', '.join(map(repr, DEVICES))}")
+    if device == "cuda" and not cuda_available():
+        raise RuntimeError("device 'cuda' cannot be used: this version of minicnn has kernels for the CPU only. Use device 'cpu'")
+    return device
+
+
+@lru_cache(maxsize=1)
+def cuda_available() -> bool:
+    """Whether device "cuda" works here: the CUDA kernels are installed, and CuPy finds a GPU or MINICNN_CUDA=emulated."""
+    if importlib.util.find_spec("minicnn.kernels.cuda") is None:
+        return False
+    return bool(importlib.import_module("minicnn.kernels.cuda").available())
+
+
+def common_device(op: str, devices: list[str]) -> str:
+    """The one device of an operation's inputs.  Meta is catching: a shape in, a shape out.  RuntimeError for a mixture."""
+    found = set(devices)
+    if "meta" in found:
+        return "meta"
+    if len(found) > 1:
+        raise RuntimeError(f"{op}: the inputs are on different devices ({', '.join(devices)}); move them to one with tensor.to(device)")
+    return found.pop() if found else "cpu"
+
+
+def meta_array(shape: tuple, dtype) -> np.ndarray:
+    """An array with a shape and no memory to speak of: one zero, seen everywhere through strides of 0."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
+
+
+def move(array: np.ndarray, source: str, target: str) -> np.ndarray:
+    """The array on another device; the same array where nothing has to move."""
+    if source == target:
+        return array
+    if target == "meta":
+        return meta_array(array.shape, array.dtype)
+    if source == "meta":
+        raise RuntimeError("a meta tensor has a shape but no values to move")
+    from .kernels import cuda                    # type: ignore[attr-defined]
+    return cuda.to_device(array) if target == "cuda" else cuda.to_host(array)

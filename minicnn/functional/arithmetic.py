@@ -1,0 +1,300 @@
+"""Arithmetic: elementwise operations with broadcasting.
+
+Each is a NumPy function and, for each input, how it passes a gradient on. The rules are written with operators alone, so the same line
+serves arrays (the first backward) and Tensors (a backward that can be differentiated again):
+
+    g the gradient of the output y;  a, b the inputs
+
+An input that was broadcast was used many times, so its gradient is the sum over the uses.
+"""
+import numpy as np
+
+from ..kernels import memory
+from ..tensor import Op, Tensor, tensor_of
+from .shapes import sum_to
+
+
+class Elementwise(Op):
+    """y = ufunc(a, …) with broadcasting.  rules: a gradient for each input, as rule(g, y, a, …)."""
+    ufunc: np.ufunc
+    rules: tuple = ()
+    reads_outputs = False                                 # True where a rule uses y
+    y = None
+
+    def forward(self, *arrays):
+        self.shapes = [a.shape for a in arrays]
+        self.inputs = arrays if self.reads_inputs else (None,) * len(arrays)
+        y = self.compute(arrays)
+        self.y = y if self.reads_outputs else None
+        return y
+
+    def compute(self, arrays):
+        ufunc, dtypes = type(self).ufunc, {a.dtype for a in arrays}
+        dtype = np.result_type(*dtypes)
+        if all(d.kind != "f" for d in dtypes):
+            y = ufunc(*arrays)
+            return y.astype(np.float32) if y.dtype.kind == "f" else y
+        if dtype == np.float64 and np.dtype(np.float64) not in dtypes:
+            dtype = np.dtype(np.float32)                  # int64 beside float32 stays float32, as in PyTorch
+        shapes = set(self.shapes)
+        shape = shapes.pop() if len(shapes) == 1 else self.broadcast(self.shapes)
+        with np.errstate(all="ignore"):                   # log(−1) is NaN, without a warning; detect_anomaly finds it
+            return ufunc(*arrays, out=memory.empty(shape, dtype, self.device), casting="same_kind", dtype=dtype)
+
+    def broadcast(self, shapes) -> tuple:
+        try:
+            return np.broadcast_shapes(*shapes)
+        except ValueError:
+            raise ValueError(f"{type(self).__name__.lower()}: shapes {' and '.join(map(str, shapes))} do not broadcast: from the right, "
+                             f"sizes must be equal or one of them 1") from None
+
+    def infer(self, *arrays):
+        return self.broadcast([a.shape for a in arrays])
+
+    def backward(self, g, needs):
+        with np.errstate(all="ignore"):
+            return tuple(sum_to(rule(g, self.y, *self.inputs), shape) if need else None
+                         for rule, shape, need in zip(self.rules, self.shapes, needs))
+
+    def backward_graph(self, g):
+        y = None if self.y is None else self.output_tensor()
+        inputs = self.input_tensors()
+        return tuple(None if edge is None else sum_to(rule(g, y, *inputs), shape)
+                     for rule, shape, edge in zip(self.rules, self.shapes, self.edges))
+
+    def output_tensor(self) -> Tensor:
+        """The output that forward kept, in its old place of the graph."""
+        return tensor_of(self.y, self.device, self, 0)
+
+
+def where_array_or_tensor(condition, a, b):
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return where(condition, a, b)
+    return np.where(condition, a, b)
+
+
+def _data(x):
+    return x.data if isinstance(x, Tensor) else x
+
+
+class Add(Elementwise):
+    ufunc, reads_inputs = np.add, False
+    rules = (lambda g, y, a, b: g,
+             lambda g, y, a, b: g)
+
+
+class Sub(Elementwise):
+    ufunc, reads_inputs = np.subtract, False
+    rules = (lambda g, y, a, b: g,
+             lambda g, y, a, b: -g)
+
+
+class Mul(Elementwise):
+    ufunc = np.multiply
+    rules = (lambda g, y, a, b: g * b,
+             lambda g, y, a, b: g * a)
+
+
+class Div(Elementwise):
+    ufunc = np.true_divide
+    rules = (lambda g, y, a, b: g / b,
+             lambda g, y, a, b: -g * a / (b * b))
+
+
+class Neg(Elementwise):
+    ufunc, reads_inputs = np.negative, False
+    rules = (lambda g, y, a: -g,)
+
+
+class Exp(Elementwise):
+    ufunc, reads_inputs, reads_outputs = np.exp, False, True
+    rules = (lambda g, y, a: g * y,)
+
+
+class Log(Elementwise):
+    ufunc = np.log
+    rules = (lambda g, y, a: g / a,)
+
+
+class Sqrt(Elementwise):
+    ufunc, reads_inputs, reads_outputs = np.sqrt, False, True
+    rules = (lambda g, y, a: g / (2 * y),)
+
+
+class Abs(Elementwise):
+    """|a|, with derivative 0 at 0."""
+    ufunc = np.absolute
+    rules = (lambda g, y, a: g * np.sign(_data(a)),)
+
+
+class Sin(Elementwise):
+    ufunc = np.sin
+    rules = (lambda g, y, a: g * (cos(a) if isinstance(a, Tensor) else np.cos(a)),)
+
+
+class Cos(Elementwise):
+    ufunc = np.cos
+    rules = (lambda g, y, a: -g * (sin(a) if isinstance(a, Tensor) else np.sin(a)),)
+
+
+class Pow(Elementwise):
+    """a ** b.  The rule for b holds for a > 0; where a = 0 its gradient is 0, as in PyTorch."""
+    ufunc, reads_outputs = np.power, True
+    rules = (lambda g, y, a, b: g * b * a ** (b - 1) if _some(b) else g * 0 * a,
+             lambda g, y, a, b: g * y * _log_or_zero(a))
+
+
+def _some(exponent):
+    return bool(np.any(_data(exponent) != 0))             # a ** 0 is constant: its slope is 0 also at a = 0
+
+
+def _log_or_zero(a):
+    positive = _data(a) != 0
+    safe = where_array_or_tensor(positive, a, 1.0)
+    return log(safe) if isinstance(safe, Tensor) else np.log(safe)
+
+
+class Maximum(Elementwise):
+    """max(a, b); where both are equal each gets half of the gradient, as in PyTorch."""
+    ufunc = np.maximum
+    rules = (lambda g, y, a, b: g * _share(_data(a) > _data(b), _data(a) == _data(b), a),
+             lambda g, y, a, b: g * _share(_data(b) > _data(a), _data(a) == _data(b), a))
+
+
+class Minimum(Elementwise):
+    """min(a, b); where both are equal each gets half of the gradient, as in PyTorch."""
+    ufunc = np.minimum
+    rules = (lambda g, y, a, b: g * _share(_data(a) < _data(b), _data(a) == _data(b), a),
+             lambda g, y, a, b: g * _share(_data(b) < _data(a), _data(a) == _data(b), a))
+
+
+def _share(wins, ties, like):
+    return (wins + 0.5 * ties).astype(like.dtype)
+
+
+class Clamp(Op):
+    """min(max(x, low), high); the gradient passes where low ≤ x ≤ high."""
+    reads_outputs = False
+
+    def forward(self, x, low=None, high=None):
+        self.inputs, self.low, self.high = (x,), low, high
+        return np.clip(x, low, high, out=memory.empty(x.shape, x.dtype, self.device))
+
+    def infer(self, x, **options):
+        return x.shape
+
+    def passes(self):
+        x, inside = self.inputs[0], True
+        if self.low is not None:
+            inside = inside & (x >= self.low)
+        if self.high is not None:
+            inside = inside & (x <= self.high)
+        return inside
+
+    def backward(self, g, needs):
+        return (np.where(self.passes(), g, g.dtype.type(0)),)
+
+    def backward_graph(self, g):
+        return (where(self.passes(), g, 0.0),)
+
+
+class Where(Op):
+    """y = a where condition, else b; with broadcasting."""
+    reads_inputs = reads_outputs = False
+
+    def forward(self, condition, a, b):
+        self.condition, self.shapes = condition.astype(bool, copy=False), (a.shape, b.shape)
+        return np.where(self.condition, a, b).astype(np.result_type(a, b), copy=False)
+
+    def meta(self, condition, a, b):
+        return np.broadcast_to(np.zeros((), a.dtype), np.broadcast_shapes(condition.shape, a.shape, b.shape))
+
+    def backward(self, g, needs):
+        zero = g.dtype.type(0)
+        return (None, sum_to(np.where(self.condition, g, zero), self.shapes[0]) if needs[1] else None,
+                sum_to(np.where(self.condition, zero, g), self.shapes[1]) if needs[2] else None)
+
+    def backward_graph(self, g):
+        return (None, sum_to(where(self.condition, g, 0.0), self.shapes[0]), sum_to(where(self.condition, 0.0, g), self.shapes[1]))
+
+
+def where(condition, input, other) -> Tensor:
+    """y = input where condition is true, else other.  Three tensors, arrays or numbers that broadcast."""
+    if not isinstance(condition, Tensor):
+        condition = Tensor(np.asarray(condition))
+    tensors = [t for t in (input, other) if isinstance(t, Tensor)]
+    dtype = tensors[0].dtype if tensors else np.float32
+    sides = [t if isinstance(t, Tensor) else Tensor(np.asarray(t, dtype)) for t in (input, other)]
+    return Where.apply(condition, *sides)
+
+
+def add(input, other) -> Tensor:
+    """input + other, broadcast."""
+    return Add.apply(input, other)
+
+
+def sub(input, other) -> Tensor:
+    """input − other, broadcast."""
+    return Sub.apply(input, other)
+
+
+def mul(input, other) -> Tensor:
+    """input · other elementwise, broadcast."""
+    return Mul.apply(input, other)
+
+
+def div(input, other) -> Tensor:
+    """input / other elementwise, broadcast."""
+    return Div.apply(input, other)
+
+
+def pow(input, exponent) -> Tensor:
+    """input to the power of exponent, broadcast."""
+    return Pow.apply(input, exponent)
+
+
+def neg(input) -> Tensor:
+    return Neg.apply(input)
+
+
+def exp(input) -> Tensor:
+    return Exp.apply(input)
+
+
+def log(input) -> Tensor:
+    """The natural logarithm."""
+    return Log.apply(input)
+
+
+def sqrt(input) -> Tensor:
+    return Sqrt.apply(input)
+
+
+def abs(input) -> Tensor:
+    """|input|, with derivative 0 at 0."""
+    return Abs.apply(input)
+
+
+def sin(input) -> Tensor:
+    return Sin.apply(input)
+
+
+def cos(input) -> Tensor:
+    return Cos.apply(input)
+
+
+def maximum(input, other) -> Tensor:
+    """max(input, other) elementwise."""
+    return Maximum.apply(input, other)
+
+
+def minimum(input, other) -> Tensor:
+    """min(input, other) elementwise."""
+    return Minimum.apply(input, other)
+
+
+def clamp(input, min=None, max=None) -> Tensor:
+    """The values brought into [min, max]; the gradient passes where they were inside.  ValueError if neither bound is given."""
+    if min is None and max is None:
+        raise ValueError("clamp: give min, max or both")
+    return Clamp.apply(input, low=min, high=max)

@@ -1,0 +1,45 @@
+"""What all tests share: threads, the order of the tests, the groups that run in one worker, and a header that says what is missing."""
+import os
+import re
+from importlib.util import find_spec
+
+import pytest
+
+# Two threads, before Numba is loaded: prange then splits its loop also where there is one processor, and the workers of
+# pytest-xdist do not take one another's. Threads that wait should sleep, not spin, for the same reason.
+os.environ.setdefault("NUMBA_NUM_THREADS", "2")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def pytest_report_header():
+    return [f"{name} is not installed: {what}" for name, what in {
+        "torch": 'tests/oracle is not collected (pip install -e ".[oracle]")',
+        "numba": "the backend numba is not tested",
+    }.items() if find_spec(name) is None]
+
+
+def group(nodeid: str) -> str:
+    """The tests that run in one worker, one after another: those of an operation in test_kernels.py, elsewhere those of a file.
+
+    Compiling kernels is what this suite spends its time on. So test_kernels.py comes first, each operation is compiled there by one
+    worker, and all later tests find it in the cache on disk.
+    """
+    file, _, test = nodeid.partition("::")
+    operation = re.search(r"\[(\w+)/", test)
+    return f"{file} {operation[1]}" if operation and file.endswith("test_kernels.py") else file
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: (item.path.name != "test_kernels.py", group(item.nodeid) if item.path.name == "test_kernels.py" else ""))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """--dist loadgroup does not find its groups under pytest 9.2, and the name of a test is all that is needed."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group(nodeid)
+
+    return ByGroup(config, log)
