@@ -1,0 +1,49 @@
+"""Shapes chosen to hurt: off the square, no plane at all, one image, two values a channel, one channel, a mean far from 0, no batch."""
+from ..case import Case
+
+TRAIN = dict(training=True, momentum=0.1, eps=1e-5)
+EVAL = dict(training=False, momentum=0.1, eps=1e-5)
+
+
+def inputs(rng, case):
+    """Input off centre; factors away from 1; running variances positive."""
+    x, weight, bias, mean, variance = case.shapes
+    return [rng.standard_normal(x) * 2 + 0.5,
+            None if weight is None else rng.uniform(-1.5, 1.5, weight),
+            None if bias is None else rng.standard_normal(bias),
+            None if mean is None else rng.standard_normal(mean),
+            None if variance is None else rng.uniform(0.3, 3, variance)]
+
+
+def far_from_zero(rng, case):
+    """Mean 100, standard deviation 1: what a variance taken as Σx² − M·μ² does not survive."""
+    x, *rest = inputs(rng, case)
+    return [100 + rng.standard_normal(x.shape), *rest]
+
+
+def shapes(x, affine=True, running=True):
+    channel = (x[1],)
+    return (x, *[channel if affine else None] * 2, *[channel if running else None] * 2)
+
+
+CASES = [
+    Case("plane", shapes((3, 4, 5, 2)), TRAIN, inputs),
+    Case("features", shapes((6, 5)), TRAIN, inputs),
+    Case("sequence", shapes((2, 3, 7)), TRAIN, inputs),
+    Case("volume", shapes((2, 2, 3, 1, 2)), TRAIN, inputs),
+    Case("one_image", shapes((1, 3, 2, 5)), TRAIN, inputs),
+    Case("two_values", shapes((2, 3)), dict(training=True, momentum=0.5, eps=0.5), inputs),
+    Case("one_channel", shapes((4, 1, 3, 3)), TRAIN, inputs),
+    Case("large_eps", shapes((2, 3, 3, 2)), dict(training=True, momentum=0.3, eps=0.5), inputs),
+    Case("no_affine", shapes((2, 3, 4, 3), affine=False), TRAIN, inputs),
+    Case("no_running", shapes((2, 3, 4, 3), running=False), TRAIN, inputs),
+    Case("weight_alone", ((3, 2, 2, 2), (2,), None, None, None), TRAIN, inputs),
+    Case("far_from_zero", shapes((3, 4, 5, 7)), TRAIN, far_from_zero),
+    Case("vectors_and_rest", shapes((2, 5, 9, 11)), TRAIN, inputs),
+    Case("evaluation", shapes((3, 4, 2, 5)), EVAL, inputs),
+    Case("evaluation_features", shapes((5, 3)), EVAL, inputs),
+    Case("evaluation_one_value", shapes((1, 3)), dict(training=False, momentum=0.1, eps=0.5), inputs),
+    Case("evaluation_no_affine", shapes((2, 3, 3, 1), affine=False), EVAL, inputs),
+    Case("no_batch", shapes((0, 3, 2, 2)), TRAIN, inputs),
+    Case("evaluation_no_batch", shapes((0, 3, 2, 2)), EVAL, inputs),
+]
