@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding
 import numba
@@ -86,7 +87,7 @@ def cache_of(function) -> Iterator[None]:
         numba.config.CACHE_DIR = before
 
 
-def jit(function=None, *, parallel: bool = False, inline: bool = False):
+def jit(function=None, *, parallel: bool = False, inline: bool = False) -> Any:
     """numba.njit as every kernel here uses it: cached, without the GIL, 1/0 = inf as in NumPy, sums in any order, NaN kept.
 
     parallel: prange runs on many threads. It triples the time to compile: only for loops that are worth threads.

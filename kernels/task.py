@@ -17,6 +17,7 @@ floating-point type, its address is registered under a name, and all that the lo
     run(x, out)
 """
 import re
+from typing import Any
 
 import llvmlite.binding
 import numba
@@ -47,7 +48,7 @@ class Task:
                 self.compiled[dtype] = numba.cfunc(self.signature(dtype), cache=True, fastmath=FAST, error_model="numpy")(self.function)
             llvmlite.binding.add_symbol(f"{self.symbol}_{dtype}", self.compiled[dtype].address)
 
-    def _caller(self):
+    def _caller(self) -> Any:
         """What jitted code calls: looks up the type among the arrays, casts the arguments and emits a call of the name."""
         @intrinsic
         def call(typingctx, arguments):
@@ -67,5 +68,5 @@ class Task:
 
 
 def task(arguments: str):
-    """Decorator: a Task.  arguments: the types of its arguments as Numba writes them, T for the floating-point type.  It returns nothing."""
+    """Decorator: a Task, which returns nothing.  arguments: their types as Numba writes them, T for the floating-point type."""
     return lambda function: Task(function, arguments)

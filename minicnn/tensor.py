@@ -8,23 +8,29 @@ it; and since nothing refers in a circle, a graph is freed the moment its last T
 Backward visits Ops in the reverse order of their creation, which is a reverse topological order without any search: an Op is always
 younger than the makers of its inputs. A gradient that arrives at an Op over several paths is summed before the visit.
 
-Arithmetic, shapes and the like are Ops too: functional/methods.py attaches them to Tensor, in one table.
+Arithmetic, shapes and the like are Ops too; functional/methods.py attaches them to Tensor in one table.
 """
 import heapq
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import device as devices
 from .accumulate import Sums, unshared
+from .graph import leading_to
 from .modes import mode, record
 from .observers import observers, tell
+
+if TYPE_CHECKING:
+    from .functional.signatures import TensorMethods
+else:
+    TensorMethods = object                    # attached by functional/methods.py
 
 births = count()                              # the order of creation of Ops
 
 
-class Tensor:
+class Tensor(TensorMethods):
     """An array with a place in a graph.
 
     data           the array; requires_grad: whether gradients are asked for; grad: the gradient that came to rest here, a Tensor or None
@@ -127,6 +133,7 @@ class Op:
     reads_inputs = reads_outputs = True       # what backward looks at, and nobody may therefore write to meanwhile
     view = False                              # its output shares the memory of its first input
     released = False
+    device: str
     kernels: Any
     options: dict
     inputs: tuple = ()
@@ -271,21 +278,6 @@ def backpropagate(roots, retain_graph: bool, create_graph: bool, stop=()) -> dic
         return result
     arrays = unshared(list(result.values()), [g.data for _, g in roots])
     return {node: tensor_of(g, (node if isinstance(node, Tensor) else node[0]).device) for node, g in zip(result, arrays)}
-
-
-def leading_to(targets, edges) -> set:
-    """The Ops behind the edges through which a gradient reaches one of the targets: the others need not run."""
-    ops, queue = set(), [e[0] for e in edges]
-    while queue:
-        op = queue.pop()
-        if isinstance(op, Op) and op not in ops:
-            ops.add(op)
-            queue.extend(e[0] for e in op.edges if e is not None and e not in targets)
-    leading = set()
-    for op in sorted(ops, key=lambda op: op.birth):                       # the makers of its inputs come before an Op
-        if any(e in targets or e[0] in leading for e in op.edges if e is not None):
-            leading.add(op)
-    return leading
 
 
 def grad(outputs, inputs, gradient=None, retain_graph: bool = False, create_graph: bool = False) -> list:

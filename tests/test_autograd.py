@@ -221,3 +221,26 @@ def test_tensors_are_themselves_in_sets_and_print_readably():
     assert repr(Tensor([1.5], requires_grad=True)) == "Tensor([1.5], requires_grad=True)"
     assert repr(mc.meta(2, 3)) == "Tensor(shape=(2, 3), device='meta')"
     assert "op=Mul" in repr(x * 2)
+
+
+def test_what_a_type_checker_sees_is_what_a_tensor_has():
+    from minicnn.functional.methods import METHODS
+    from minicnn.functional.signatures import TensorMethods
+    written = {name for name in vars(TensorMethods) if not name.startswith("__") or name in METHODS}
+    assert written - {"__hash__"} == set(METHODS)
+
+
+def test_grad_visits_only_what_leads_to_the_inputs():
+    visited = []
+
+    class Spy(Op):
+        def forward(self, x, name):
+            return x * 1.0
+
+        def backward(self, g, needs):
+            visited.append(self.options["name"])
+            return (g,)
+
+    x, y = leaf(1.0), leaf(2.0)
+    mc.grad(Spy.apply(x, name="x") + Spy.apply(y, name="y"), x)
+    assert visited == ["x"]

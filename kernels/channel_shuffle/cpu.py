@@ -1,0 +1,35 @@
+"""Channel shuffle in Numba: planes copied to their new places; threads take planes (n, c)."""
+from math import prod
+
+from numba import prange
+
+from ..jit import jit
+from ..memory import empty
+from . import output_shape
+
+
+@jit(parallel=True)
+def shuffle_planes(x, groups, y):
+    N, C, size = y.shape
+    for i in prange(N * C):
+        n, c = i // C, i % C
+        source, out = x[n, c % groups * (C // groups) + c // groups], y[n, c]             # c = j·G + g
+        for k in range(size):
+            out[k] = source[k]
+
+
+def shuffle(x, groups):
+    planes = (*x.shape[:2], prod(x.shape[2:]))
+    y = empty(x.shape, x.dtype)
+    shuffle_planes(x.reshape(planes), groups, y.reshape(planes))
+    return y
+
+
+def forward(x, *, groups):
+    output_shape(x.shape, groups=groups)
+    return shuffle(x, groups), groups
+
+
+def backward(grad_output, saved, needs=(True,)):
+    groups = saved
+    return (shuffle(grad_output, grad_output.shape[1] // groups) if needs[0] else None,)

@@ -1,0 +1,83 @@
+"""Matrix product in Numba: the output is cut into fixed tiles, and BLAS, on one thread, makes each of them.
+
+    1  tiles       one BLAS product a tile; the tiles of all matrices of a stack run on many threads.          the default
+
+BLAS left to itself would cut by the number of its threads, and the bits of the sums would follow. Only the output is cut here, never
+the sum over k: no partial results, and the same bits with any number of threads.
+"""
+import numpy as np
+from numba import prange
+
+from .. import memory
+from ..blas import gemm
+from ..jit import jit
+from . import as_matrices, broadcast, output_shape
+
+TILE_M, TILE_N = 64, 256           # rows and columns of a tile: smaller ones make BLAS read the operands too often
+
+
+@jit(parallel=True)
+def run(transpose_a, transpose_b, m, n, k, a, lda, a_starts, b, ldb, b_starts, beta, out):
+    """out (stack, m, n) = op(a)·op(b) + beta · out.  a, b: flat; matrix i of the stack starts at a_starts[i], b_starts[i]."""
+    tiles_m, tiles_n = (m + TILE_M - 1) // TILE_M, (n + TILE_N - 1) // TILE_N
+    for task in prange(out.shape[0] * tiles_m * tiles_n):
+        i, row, column = task // (tiles_m * tiles_n), task // tiles_n % tiles_m * TILE_M, task % tiles_n * TILE_N
+        gemm(transpose_a, transpose_b, min(TILE_M, m - row), min(TILE_N, n - column), k, out.dtype.type(1),
+             a[a_starts[i] + (row if transpose_a else row * lda):], lda, b[b_starts[i] + (column * ldb if transpose_b else column):], ldb,
+             beta, out[i, row:, column:], n)
+
+
+def starts(shape, stack) -> np.ndarray:
+    """Where each matrix of the broadcast stack begins in an operand of the shape."""
+    count = int(np.prod(shape[:-2]))
+    numbers = np.arange(count).reshape(shape[:-2]) * (shape[-2] * shape[-1])
+    return np.broadcast_to(numbers, stack).ravel()
+
+
+def product(a, b, transpose_a=False, transpose_b=False, out=None):
+    """op(a) · op(b) for stacks of matrices, C-contiguous; added to out where it is given.  op swaps the last two axes."""
+    m, k = a.shape[:-3:-1] if transpose_a else a.shape[-2:]
+    n = b.shape[-2] if transpose_b else b.shape[-1]
+    stack = broadcast(a.shape[:-2], b.shape[:-2])
+    beta = a.dtype.type(0 if out is None else 1)
+    if out is None:
+        out = (memory.empty if k else memory.zeros)((*stack, m, n), a.dtype)
+    if out.size and k:
+        run(transpose_a, transpose_b, m, n, k, a.reshape(-1), a.shape[-1], starts(a.shape, stack),
+            b.reshape(-1), b.shape[-1], starts(b.shape, stack), beta, out.reshape(-1, m, n))
+    return out
+
+
+def sum_to(g, shape):
+    """The adjoint of broadcasting: what was repeated is added up, in order.  g (…) -> shape."""
+    if g.shape == shape:
+        return g
+    missing = g.ndim - len(shape)
+    axes = (*range(missing), *(missing + i for i, size in enumerate(shape) if size == 1 and g.shape[missing + i] != 1))
+    total = memory.empty(shape, g.dtype)
+    np.add.reduce(g, axis=axes, out=total.reshape([1 if i in axes else size for i, size in enumerate(g.shape)]), keepdims=True)
+    return total
+
+
+def forward(a, b):
+    left, right = as_matrices(a.shape, b.shape)
+    shape = output_shape(a.shape, b.shape)
+    A, B = a.reshape(left), b.reshape(right)
+    if B.ndim == 2:
+        A = A.reshape(1, -1, left[-1]) if A.size else A                      # one b for the whole stack: a single tall matrix
+    return product(A, B).reshape(shape), (a, b)
+
+
+def backward(grad_output, saved, needs):
+    a, b = saved
+    left, right = as_matrices(a.shape, b.shape)
+    A, B = a.reshape(left), b.reshape(right)
+    g = grad_output.reshape(*broadcast(left[:-2], right[:-2]), left[-2], right[-1])
+    if B.ndim == 2 and A.size:
+        A, g = A.reshape(-1, left[-1]), g.reshape(-1, right[-1])
+    grad_a = grad_b = None
+    if needs[0]:
+        grad_a = sum_to(product(g, B, transpose_b=True), A.shape).reshape(a.shape)
+    if needs[1]:
+        grad_b = sum_to(product(A, g, transpose_a=True), B.shape).reshape(b.shape)
+    return grad_a, grad_b

@@ -1,0 +1,4 @@
+"""python -m minicnn is the command `minicnn`."""
+from .cli import main
+
+raise SystemExit(main())
