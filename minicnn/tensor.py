@@ -23,7 +23,7 @@ from .modes import mode, record
 from .observers import observers, tell
 
 if TYPE_CHECKING:
-    from .functional.signatures import TensorMethods
+    from .signatures import TensorMethods
 else:
     TensorMethods = object                    # attached by functional/methods.py
 
@@ -40,6 +40,8 @@ class Tensor(TensorMethods):
     __slots__ = ("data", "grad", "requires_grad", "op", "index", "version", "device", "__weakref__")
     __array_priority__ = 1                    # numpy_array * tensor is the Tensor's business
     __hash__ = object.__hash__                # a Tensor is itself, even though == compares values
+    data: Any
+    grad: "Tensor | None"
 
     def __init__(self, data: Any, requires_grad: bool = False, *, device: str | None = None, dtype: Any = None):
         """data: a number, nested lists (floats become float32) or an array, whose dtype is kept and whose memory is shared."""

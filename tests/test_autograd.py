@@ -225,7 +225,7 @@ def test_tensors_are_themselves_in_sets_and_print_readably():
 
 def test_what_a_type_checker_sees_is_what_a_tensor_has():
     from minicnn.functional.methods import METHODS
-    from minicnn.functional.signatures import TensorMethods
+    from minicnn.signatures import TensorMethods
     written = {name for name in vars(TensorMethods) if not name.startswith("__") or name in METHODS}
     assert written - {"__hash__"} == set(METHODS)
 

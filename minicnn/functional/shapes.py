@@ -71,6 +71,17 @@ class Expand(Op):
         return (sum_to(g, self.shape),)
 
 
+def scatter_add(y, index: tuple, x) -> None:
+    """y[index] += x, where an element that the index names twice is added to twice."""
+    lists = [axis for axis, i in enumerate(index) if isinstance(i, np.ndarray)]
+    if len(lists) == 1 and all(isinstance(i, (slice, np.ndarray)) for i in index) and index[lists[0]].ndim == 1 and index[lists[0]].dtype != bool:
+        axis = lists[0]                                    # one list of places, such as the channels of x[:, [0, 2, 2]]: place by place
+        for place, i in enumerate(index[axis]):
+            y[(*index[:axis], int(i), *index[axis + 1:])] += x[(slice(None),) * axis + (place,)]
+    else:
+        np.add.at(y, index, x)
+
+
 class GetItem(Op):
     """y = x[index]: slices, integers, None, …, integer arrays and masks, as in NumPy."""
     reads_inputs = reads_outputs = False
@@ -89,7 +100,7 @@ class GetItem(Op):
         if self.basic:
             dx[self.options["index"]] = g                  # every element was taken once at most
         else:
-            np.add.at(dx, self.options["index"], g)        # an element taken twice gets two gradients
+            scatter_add(dx, self.options["index"], g)      # an element taken twice gets two gradients
         return (dx,)
 
     def backward_graph(self, g):
@@ -102,7 +113,7 @@ class Scatter(Op):
 
     def forward(self, x, index, shape):
         y = memory.zeros(shape, x.dtype, self.device)
-        np.add.at(y, index, x)
+        scatter_add(y, index, x)
         return y
 
     def infer(self, x, index, shape):

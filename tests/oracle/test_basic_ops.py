@@ -46,6 +46,8 @@ CASES = {
     "squeeze, unsqueeze":  (lambda a: a.squeeze(1).unsqueeze(0) ** 2,        None,                                        [(3, 1, 5)]),
     "slices":              (lambda a: a[1:, ::2, -1] ** 2,                   None,                                        [(3, 4, 5)]),
     "index arrays":        (lambda a: a[ROWS, 1] ** 2,                       lambda a: a[torch.tensor(ROWS), 1] ** 2,     [(3, 4, 5)]),
+    "a list of channels":  (lambda a: a[:, [0, 2, 2, -1]] ** 2,              None,                                        [(2, 4, 3)]),
+    "a list and a slice":  (lambda a: a[1:, [2, 0, 2]] ** 2,                 None,                                        [(3, 4, 2)]),
     "mask":                (lambda a: a[MASK] ** 2,                          lambda a: a[torch.tensor(MASK)] ** 2,        [(3, 4)]),
     "cat":                 (lambda a, b: F.cat([a, b * b], 1) ** 2,          lambda a, b: torch.cat([a, b * b], 1) ** 2,  [(3, 4), (3, 2)]),
     "stack":               (lambda a, b: F.stack([a, b], -1) ** 2,           lambda a, b: torch.stack([a, b], -1) ** 2,   [(3, 4), (3, 4)]),

@@ -1,5 +1,6 @@
 """Losses against PyTorch: every combination of target, weights, ignored labels, reduction and smoothing; and what is refused."""
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,8 +43,8 @@ def labelled():
     for number, (name, weighted, reduction, smoothing, ignore_index) in enumerate(itertools.product(
             SHAPES, (False, True), ("none", "mean", "sum"), (0.0, 0.15), (None, -100, 1, 255))):
         if (name == "rows" or number % 7 == 0) and (name, ignore_index) != ("one class", 1):
-            found.append(pytest.param(name, weighted, reduction, smoothing, ignore_index,
-                                      id=f"{name}-{reduction}{'-weighted' * weighted}{'-smoothed' * (smoothing > 0)}-ignore {ignore_index}"))
+            words = name, reduction, "weighted" * weighted, "smoothed" * (smoothing > 0), f"ignore {ignore_index}"
+            found.append(pytest.param(name, weighted, reduction, smoothing, ignore_index, id="-".join(filter(None, words))))
     return found
 
 
@@ -51,7 +52,7 @@ def labelled():
 @pytest.mark.parametrize("name, weighted, reduction, smoothing, ignore_index", labelled())
 def test_cross_entropy_of_labels(name, weighted, reduction, smoothing, ignore_index, backend, dtype):
     arrays = draw(SHAPES[name], weighted, ignore_index=ignore_index)
-    options = dict(ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction, label_smoothing=smoothing)
+    options: Any = dict(ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction, label_smoothing=smoothing)
     compare(lambda x, t, w: F.cross_entropy(x, t, w, **options), lambda x, t, w: T.cross_entropy(x, t, w, **options),
             arrays, backend=backend, dtype=dtype, grads=[True, False, False])
 
@@ -92,7 +93,7 @@ def test_cross_entropy_of_infinities(backend, dtype):
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
 @pytest.mark.parametrize("name", ["rows", "planes", "no batch"])
 def test_nll_loss(name, weighted, reduction, ignore_index, backend, dtype):
-    options = dict(ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction)
+    options: Any = dict(ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction)
     compare(lambda x, t, w: F.nll_loss(x, t, w, **options), lambda x, t, w: T.nll_loss(x, t, w, **options),
             draw(SHAPES[name], weighted, ignore_index=ignore_index), backend=backend, dtype=dtype, grads=[True, False, False])
 

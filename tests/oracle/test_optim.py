@@ -1,5 +1,6 @@
 """Optimisers and clipping against torch.optim: ten steps with every option, in both backends and types; and what belongs to them."""
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -208,14 +209,16 @@ def test_a_parameter_draws_its_values_first():
     assert np.allclose(layer.weight.numpy(), before - 0.1, atol=1e-7)
 
 
-P = mc.Tensor(np.ones(3, np.float32), requires_grad=True)
+P: Any = mc.Tensor(np.ones(3, np.float32), requires_grad=True)
+WORD: Any = "0.1"
+ARRAYS: Any = [np.ones(3)]
 
 
 @pytest.mark.parametrize("make, exception, text", [
     (lambda: optim.SGD([P], lr=float("nan")), ValueError, "SGD: lr should be a finite number, 0 or more, got nan"),
     (lambda: optim.Adam([P], lr=-1.0), ValueError, "Adam: lr should be a finite number, 0 or more, got -1.0"),
     (lambda: optim.SGD([P], lr=float("inf")), ValueError, "lr should be a finite number"),
-    (lambda: optim.SGD([P], lr="0.1"), ValueError, "lr should be a finite number, 0 or more, got '0.1'"),
+    (lambda: optim.SGD([P], lr=WORD), ValueError, "lr should be a finite number, 0 or more, got '0.1'"),
     (lambda: optim.SGD([P], weight_decay=-0.1), ValueError, "weight_decay should be"),
     (lambda: optim.SGD([P], momentum=-0.1), ValueError, "momentum should be"),
     (lambda: optim.SGD([P], nesterov=True), ValueError, "nesterov needs a momentum above 0 and no dampening"),
@@ -224,18 +227,18 @@ P = mc.Tensor(np.ones(3, np.float32), requires_grad=True)
     (lambda: optim.Adagrad([P], lr_decay=-1.0), ValueError, "lr_decay should be"),
     (lambda: optim.SGD([]), ValueError, "SGD: there are no parameters to optimise"),
     (lambda: optim.SGD(P), TypeError, "expected an iterable of tensors or of groups"),
-    (lambda: optim.SGD([np.ones(3)]), TypeError, r"parameter 0 should be a Tensor, got ndarray; pass model.parameters\(\)"),
+    (lambda: optim.SGD(ARRAYS), TypeError, r"parameter 0 should be a Tensor, got ndarray; pass model.parameters\(\)"),
     (lambda: optim.SGD(nn.Linear(2, 2).named_parameters()), TypeError, "parameter 0 should be a Tensor, got tuple"),
     (lambda: optim.SGD([P, P]), ValueError, r"parameter 1, of shape \(3,\), comes twice"),
     (lambda: optim.SGD([{"params": [P]}, {"params": [P]}]), ValueError, "comes twice"),
     (lambda: optim.SGD([P * 2]), ValueError, "is the result of an operation"),
     (lambda: optim.SGD([{"params": [P], "learning_rate": 0.1}]), ValueError, "unknown options learning_rate of a group; there are lr"),
     (lambda: optim.SGD([{"params": [P], "lr": -0.1}]), ValueError, "lr should be"),
-    (lambda: optim.SGD([P]).add_param_group([P]), TypeError, "should be a dict with the key 'params'"),
+    (lambda: optim.SGD([P]).add_param_group(ARRAYS), TypeError, "should be a dict with the key 'params'"),
     (lambda: optim.clip_grad_norm_([P], -1.0), ValueError, "max_norm should be 0 or more"),
     (lambda: optim.clip_grad_norm_([P], 1.0, 0.0), ValueError, "norm_type should be above 0"),
     (lambda: optim.clip_grad_value_([P], float("nan")), ValueError, "clip_value should be 0 or more"),
-    (lambda: optim.clip_grad_norm_([np.ones(3)], 1.0), TypeError, "expected tensors, got ndarray"),
+    (lambda: optim.clip_grad_norm_(ARRAYS, 1.0), TypeError, "expected tensors, got ndarray"),
 ])
 def test_errors(make, exception, text):
     with pytest.raises(exception, match=text):

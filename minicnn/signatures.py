@@ -1,6 +1,6 @@
 """The operators and methods of Tensor, as a type checker sees them.
 
-methods.py attaches them when minicnn is imported; an editor that only reads needs them written out. Never imported at run time.
+functional/methods.py attaches them when minicnn is imported; an editor that only reads needs them written out. Never imported at run time.
 A test holds this list to that table.
 """
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..tensor import Tensor
+    from .tensor import Tensor
 
 Value = Any                     # a Tensor, an array or a number
 Dims = int | Sequence[int] | None

@@ -1,0 +1,6 @@
+"""Looking at models and operations: layers and their sizes, where time goes, and the code of an operation in all its forms."""
+from .profile import Profile, profile, profile_model
+from .show import show
+from .summary import Row, Summary, summary
+
+__all__ = ["Profile", "Row", "Summary", "profile", "profile_model", "show", "summary"]

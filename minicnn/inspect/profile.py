@@ -1,0 +1,145 @@
+"""mc.profile: where the time and the memory of a forward and a backward go.
+
+    with mc.profile() as p:
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+    print(p)                        # a table by operation
+    print(p.table("module"))        # the same by module
+
+Observers alone are used: what is measured is exactly what runs, each operation's own time without that of operations inside it.
+"""
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..modes import record
+from ..nn import Module
+from ..observers import Event, observe
+from ..tensor import Tensor
+
+
+@dataclass
+class Entry:
+    """Sums over the calls of one operation, or below one module.  Seconds; bytes: of the outputs that the forward made."""
+    name: str
+    calls: int = 0
+    forward_seconds: float = 0.0
+    backward_seconds: float = 0.0
+    bytes: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return self.forward_seconds + self.backward_seconds
+
+    def add(self, other: "Entry") -> None:
+        self.calls += other.calls
+        self.forward_seconds += other.forward_seconds
+        self.backward_seconds += other.backward_seconds
+        self.bytes += other.bytes
+
+
+@dataclass
+class Profile:
+    """What was recorded: entries by (operation, module), and their sums."""
+    entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    _inside: list[float] = field(default_factory=list)        # for each operation that is running: seconds spent in operations inside it
+
+    def __call__(self, event: Event) -> None:
+        if event.moment.startswith("before"):
+            self._inside.append(0.0)
+            return
+        if not self._inside:
+            return                                             # it began before the profile did
+        own = event.seconds - self._inside.pop()
+        if self._inside:
+            self._inside[-1] += event.seconds
+        name = event.op.kernel or type(event.op).__name__.lower()
+        entry = self.entries.setdefault((name, event.path), Entry(name))
+        if event.moment == "forward":
+            entry.calls += 1
+            entry.forward_seconds += own
+            entry.bytes += 0 if event.op.view else sum(array.nbytes for array in event.outputs)
+        else:
+            entry.backward_seconds += own
+
+    @property
+    def seconds(self) -> float:
+        """In all operations together; what Python does in between is not in it."""
+        return sum(entry.seconds for entry in self.entries.values())
+
+    def _grouped(self, which: int) -> list[Entry]:
+        groups: dict[str, Entry] = {}
+        for key, entry in self.entries.items():
+            name = key[which] or "(model)"
+            groups.setdefault(name, Entry(name)).add(entry)
+        return sorted(groups.values(), key=lambda group: -group.seconds)
+
+    def by_op(self) -> list[Entry]:
+        """One entry an operation, the slowest first."""
+        return self._grouped(0)
+
+    def by_module(self) -> list[Entry]:
+        """One entry a module path, as "features.c1", the slowest first."""
+        return self._grouped(1)
+
+    def table(self, by: str = "op") -> str:
+        """by: "op" or "module"."""
+        if by not in ("op", "module"):
+            raise ValueError(f"Profile.table: by should be 'op' or 'module', got {by!r}")
+        groups, total = self.by_op() if by == "op" else self.by_module(), self.seconds or 1.0
+        head = ("operation" if by == "op" else "module", "calls", "forward", "backward", "share", "output")
+        every = Entry("sum")
+        for group in groups:
+            every.add(group)
+        body = [(g.name, str(g.calls), _ms(g.forward_seconds), _ms(g.backward_seconds), f"{100 * g.seconds / total:.1f} %",
+                 f"{g.bytes / 2**20:,.2f} MiB") for g in (*groups, every)]
+        widths = [max(map(len, column)) for column in zip(head, *body)]
+        lines = ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]) for row in (head, *body)]
+        rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def __str__(self) -> str:
+        return self.table()
+
+
+def _ms(seconds: float) -> str:
+    return f"{1000 * seconds:,.3f} ms"
+
+
+@contextmanager
+def profile() -> Iterator[Profile]:
+    """Inside the with block, every operation's time and bytes are recorded."""
+    result = Profile()
+    with observe(result):
+        yield result
+
+
+def profile_model(model: Module, input: Any, repeat: int = 1, backward: bool = True) -> Profile:
+    """A model on an input: one call that is not recorded, in which kernels are compiled and memory is found, then `repeat` that are.
+
+    input: a Tensor or an array.  backward: also go back, from the sum of the output; the parameters' gradients stay as they were.
+    The model's running statistics change as in any call in its mode.
+    """
+    if repeat < 1:
+        raise ValueError(f"profile_model: repeat should be at least 1, got {repeat!r}")
+    x = input if isinstance(input, Tensor) else Tensor(np.asarray(input))
+    before = {parameter: parameter.grad for parameter in model.parameters()}
+
+    def once() -> None:
+        model.zero_grad()                                      # as a training step does: else gradients would be added up
+        output = model(x)
+        if backward:
+            output.sum().backward()
+    try:
+        with record(backward):
+            once()
+            with profile() as result:
+                for _ in range(repeat):
+                    once()
+    finally:
+        for parameter, grad in before.items():
+            parameter.grad = grad
+    return result

@@ -1,0 +1,65 @@
+"""show("conv2d"): an operation in all its forms, one after the other, as they stand in kernels/."""
+import ast
+import inspect
+import sys
+import textwrap
+from pathlib import Path
+
+from .. import kernels
+
+FORMS = (("reference", "reference.py", "NumPy, to be read, and spec, the formula in plain loops"),
+         ("cpu", "cpu.py", "Numba, which runs on the CPU"),
+         ("gpu", "gpu.cu", "CUDA"))
+
+
+def _without_others(source: str, op: str, family: tuple[str, ...]) -> str:
+    """A family's file without the objects of its other members: what they share stays."""
+    lines = source.splitlines()
+    for node in reversed(ast.parse(source).body):
+        if isinstance(node, ast.ClassDef) and node.name in family and node.name != op:
+            start = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
+            end = node.end_lineno or node.lineno
+            while end < len(lines) and not lines[end].strip():
+                end += 1                              # with the empty lines behind it
+            del lines[start:end]
+    return "\n".join(lines).rstrip()
+
+
+def forms(op: str) -> list[tuple[str, str, str]]:
+    """(title, language, text) of the formula and of each form.  ValueError, with the nearest name, for an unknown operation."""
+    module = kernels.module(op)
+    folder = Path(str(module.__file__)).parent
+    family = getattr(module, "MEMBERS", None)
+    found = [(f"kernels/{folder.name}: the formula", "text", textwrap.dedent(inspect.getdoc(module) or ""))]
+    for _, file, words in FORMS:
+        path, title = folder / file, f"kernels/{folder.name}/{file}: {words}"
+        if not path.is_file():
+            found.append((title, "text", f"{file}: not yet in this version"))
+            continue
+        source = path.read_text(encoding="utf-8")
+        if family and file.endswith(".py"):
+            found.append((f"{title} (without other members than {op})", "python", _without_others(source, op, tuple(family))))
+        else:
+            found.append((title, "python" if file.endswith(".py") else "cuda", source.rstrip()))
+    return found
+
+
+def show(op: str, file=None) -> None:
+    """Print the formula, the reference, the Numba and the CUDA form of an operation, in colour on a terminal.
+
+    op: a name in minicnn.kernels.names().  file: where to, the standard output by default.
+    """
+    out, parts = file or sys.stdout, forms(op)
+    if not out.isatty():
+        for title, _, text in parts:
+            print(f"── {title} " + "─" * max(0, 116 - len(title)) + f"\n\n{text}\n", file=out)
+        return
+    from rich.console import Console
+    from rich.rule import Rule
+    from rich.syntax import Syntax
+    console = Console(file=out)
+    for title, language, text in parts:
+        console.print(Rule(title, align="left"))
+        code = Syntax(text, "c++" if language == "cuda" else language, background_color="default")
+        console.print(text if language == "text" else code, markup=False, highlight=False, soft_wrap=language == "text")
+        console.print()

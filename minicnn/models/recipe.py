@@ -1,0 +1,94 @@
+"""How a network is trained, as data: what the paper says, or what we found to work, beside the architecture that it belongs to.
+
+    models.info("lenet5").recipe                        a Recipe, read by the trainer and by `minicnn train`
+    dataclasses.replace(recipe, lr=0.01, epochs=3)      the same with changes; a Recipe itself never changes
+"""
+from dataclasses import dataclass, field, fields
+from math import isfinite
+from types import MappingProxyType
+from typing import Any, Mapping
+
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")
+SCHEDULES = ("constant", "step", "multi_step", "exponential", "cosine", "polynomial", "one_cycle")
+AUGMENTATIONS = ("shift", "rotate", "scale", "shear", "flip")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the architecture and the data that decides how a training goes.
+
+    optimizer         one of OPTIMIZERS; momentum, nesterov and betas are read by those that have them
+    lr                learning rate, the largest of the schedule
+    schedule          one of SCHEDULES, over the whole training; schedule_options are its keywords
+    warmup_epochs     epochs in which the rate first rises linearly from nearly 0
+    batch_size        images a step
+    epochs            passes over the training set
+    label_smoothing   in [0, 1): this share of a label's probability is spread over all classes
+    average           in [0, 1): decay of a running average of the weights, with which one predicts; 0: none
+    clip_norm         gradients are scaled down to this norm if theirs is larger; None: never
+    augment           random distortions of a training image, each drawn anew from [−value, +value] every time the image is shown:
+                      shift (pixels), rotate (degrees), scale (1 ± value), shear (value: pixels a pixel), flip (True: left to right)
+    image_size        the side to which images are padded, with background, before they are normalised
+    mean, std         of a pixel in [0, 1], one a channel: the network sees (pixel − mean) / std
+    source            where the numbers come from
+    """
+    optimizer: str = "sgd"
+    lr: float = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    batch_size: int = 64
+    epochs: int = 10
+    schedule: str = "constant"
+    schedule_options: Mapping[str, Any] = field(default_factory=dict)
+    warmup_epochs: float = 0.0
+    label_smoothing: float = 0.0
+    average: float = 0.0
+    clip_norm: float | None = None
+    augment: Mapping[str, float] = field(default_factory=dict)
+    image_size: int | None = None
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    source: str = ""
+
+    def __post_init__(self):
+        def check(good: bool, name: str, expected: str):
+            if not good:
+                raise ValueError(f"Recipe: {name} should be {expected}, got {getattr(self, name)!r}")
+
+        def number(value: Any) -> bool:
+            return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+        check(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}")
+        check(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}")
+        check(number(self.lr) and self.lr > 0, "lr", "a number above 0")
+        for name in ("momentum", "label_smoothing", "average"):
+            value = getattr(self, name)
+            check(number(value) and 0 <= value < 1, name, "in [0, 1)")
+        for name in ("weight_decay", "warmup_epochs"):
+            value = getattr(self, name)
+            check(number(value) and value >= 0, name, "0 or more")
+        for name in ("batch_size", "epochs"):
+            value = getattr(self, name)
+            check(isinstance(value, int) and not isinstance(value, bool) and value > 0, name, "a whole number above 0")
+        check(self.clip_norm is None or number(self.clip_norm) and self.clip_norm > 0, "clip_norm", "None or a number above 0")
+        check(not set(self.augment) - set(AUGMENTATIONS), "augment", f"a dict with keys among {', '.join(AUGMENTATIONS)}")
+        check(len(self.mean) == len(self.std) and min(self.std) > 0, "std", f"above 0, one for each of the {len(self.mean)} means")
+        for name in ("augment", "schedule_options"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))     # a recipe never changes
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold, as in a run's config.json."""
+        def plain(value: Any) -> Any:
+            return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+        return {f.name: plain(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
+        """The reverse of as_dict.  ValueError if a name is not one of a recipe's."""
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"Recipe: unknown {', '.join(sorted(unknown))}; a recipe has {', '.join(f.name for f in fields(cls))}")
+        plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return cls(**plain)

@@ -1,0 +1,79 @@
+"""Loading a state_dict: everything is compared before anything is changed, and everything that does not fit is told at once."""
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..modes import no_grad
+from ..tensor import Tensor
+from .parameter import Parameter
+
+if TYPE_CHECKING:
+    from .module import Module
+
+SHOWN = 8                                         # names listed of each kind; the rest is counted
+
+
+class IncompatibleKeys(NamedTuple):
+    """What load_state_dict(strict=False) skipped."""
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class StateDictError(KeyError, ValueError):
+    """A state_dict does not fit the model."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])                  # KeyError would quote it
+
+
+def as_array(name: str, value: Any) -> np.ndarray:
+    """The numbers of a Tensor, an array, or anything that NumPy can read (a tensor of another framework on the CPU)."""
+    if isinstance(value, Tensor):
+        if value.device == "meta":
+            raise ValueError(f"load_state_dict: {name} is on device 'meta' and has no values to load")
+        from .. import device as devices
+        return devices.move(value.data, value.device, "cpu")
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"load_state_dict: {name} should be a tensor or an array of numbers, got {type(value).__name__}")
+    return array
+
+
+def _listed(title: str, names: list[str]) -> list[str]:
+    rest = [f"    … and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return [f"  {title}:", *(f"    {name}" for name in names[:SHOWN]), *rest] if names else []
+
+
+def load_state(model: "Module", state_dict: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"load_state_dict: expected a dict of tensors by name, as state_dict() returns it, got {type(state_dict).__name__}")
+    if any(tensor.device == "meta" for tensor in (*model.parameters(), *model.buffers())):
+        raise ValueError(f"load_state_dict: this {type(model).__name__} is on device 'meta', which has no memory for values; "
+                         f"build it on the CPU")
+    given = {name: as_array(name, value) for name, value in state_dict.items()}
+    for path, module in model.named_modules(remove_duplicate=False):
+        module._before_load(f"{path}." if path else "", given)
+
+    own = model._state()
+    missing = [name for name in own if name not in given]
+    unexpected = [name for name in given if name not in own]
+    shapes = [f"{name}: {given[name].shape} was given, the model has {tensor.shape}"
+              for name, tensor in own.items() if name in given and given[name].shape != tensor.shape]
+    if shapes or strict and (missing or unexpected):
+        near = {name: difflib.get_close_matches(name, missing, 1) for name in unexpected[:SHOWN]}
+        unknown = [f"{name}   (did you mean {near[name][0]}?)" if near.get(name) else name for name in unexpected]
+        lines = (_listed("missing", missing) + _listed("unexpected", unknown)) if strict else []
+        advice = "; strict=False loads the names that agree" if strict and not shapes else ""
+        raise StateDictError("\n".join([f"load_state_dict: this state_dict does not fit {type(model).__name__}; nothing was loaded{advice}",
+                                        *lines, *_listed("wrong shape", shapes)]))
+    for name, tensor in own.items():
+        if name not in given:
+            continue
+        if isinstance(tensor, Parameter):
+            tensor.load(given[name])
+        else:
+            with no_grad():
+                tensor.write(np.asarray(given[name], tensor.dtype))
+    return IncompatibleKeys(missing, unexpected)
