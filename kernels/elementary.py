@@ -11,11 +11,15 @@ For x ≤ 0 alone: activations need e^(−|x|), which never overflows. All in fl
 types. Relative error 4·10⁻¹⁶ near 0, and, as k·ln 2 is rounded, 3·10⁻¹⁴ at −700; from there on e^x counts as 0.
 """
 from math import factorial, log
+from typing import Any
 
+import numba.extending
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, register_jitable
+from numba.extending import register_jitable
+
+intrinsic: Any = numba.extending.intrinsic             # what it decorates is called without the typing context
 
 LN2, PER_LN2 = log(2), 1 / log(2)
 LOWEST = -700.0                                        # e^−700 = 10^−304, almost the smallest float64
@@ -44,8 +48,9 @@ def split(x):
     """(e^r − 1, 2^k) of e^x = 2^k · e^r.  LOWEST ≤ x ≤ 0, not NaN."""
     k = np.floor(x * PER_LN2 + 0.5)
     r = x - k * LN2
-    p = r + r * r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * (C7 + r * (C8 + r * (C9 + r * (C10 + r * (C11 + r * (C12 + r * C13)))))))))))
-    return p, float64_of_bits((np.int64(np.int32(k)) + 1023) << 52)
+    p = C8 + r * (C9 + r * (C10 + r * (C11 + r * (C12 + r * C13))))
+    p = C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * (C7 + r * p)))))
+    return r + r * r * p, float64_of_bits((np.int64(np.int32(k)) + 1023) << 52)
 
 
 @register_jitable

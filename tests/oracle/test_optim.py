@@ -53,7 +53,7 @@ CONFIGURATIONS = [
 IDS = [f"{name}-{','.join(f'{k}={v}' for k, v in options.items()) or 'defaults'}" for name, options in CONFIGURATIONS]
 
 
-def draw(dtype):
+def draw(dtype) -> Any:
     """Starting values, and gradients for each step, none near zero: where a gradient almost vanishes, Adam divides rounding by rounding."""
     rng = np.random.default_rng(0)
 
@@ -264,6 +264,7 @@ def test_clip_grad_norm(max_norm, norm_type, dtype):
     expected = torch.nn.utils.clip_grad_norm_(theirs, max_norm, norm_type)
     assert error(total.numpy(), expected.numpy()) <= TOLERANCE[np.dtype(dtype)]
     for p, t in zip(ours, theirs):
+        assert t.grad is not None
         assert p.grad.dtype == dtype and error(p.grad.numpy(), t.grad.numpy()) <= TOLERANCE[np.dtype(dtype)]
 
 
@@ -290,4 +291,4 @@ def test_clip_grad_value(dtype):
     optim.clip_grad_value_(ours, 0.7)
     torch.nn.utils.clip_grad_value_(theirs, 0.7)
     for p, t in zip(ours, theirs):
-        assert np.array_equal(p.grad.numpy(), t.grad.numpy())
+        assert t.grad is not None and np.array_equal(p.grad.numpy(), t.grad.numpy())
