@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from scipy.linalg import cython_blas
+from scipy.linalg import cython_blas               # pyright: ignore[reportAttributeAccessIssue]  compiled, without annotations
 
 from .threads import limit_scipy_blas
 

@@ -26,6 +26,7 @@ from . import threads
 # NaN and infinity travel: "nnan" and "ninf" would let the compiler assume them away.
 FAST = {"contract", "reassoc", "nsz"}
 HERE = Path(__file__).resolve().parent
+config: Any = numba.config       # pyright: ignore[reportPrivateImportUsage]  its names are set from the environment
 
 
 def _imports(file: Path) -> set[Path]:
@@ -80,11 +81,11 @@ def cache_root() -> Path:
 def cache_of(function) -> Iterator[None]:
     """Inside, what Numba compiles is kept in the folder of the function's file."""
     file = Path(inspect.getfile(function)).resolve()
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_root() / f"{file.parent.name}-{_key(file)}")
+    before, config.CACHE_DIR = config.CACHE_DIR, str(cache_root() / f"{file.parent.name}-{_key(file)}")
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 def jit(function=None, *, parallel: bool = False, inline: bool = False) -> Any:

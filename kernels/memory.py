@@ -11,6 +11,7 @@ import ctypes
 import threading
 import weakref
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -36,9 +37,9 @@ def _size_class(size: int) -> int:
     return -(-size // step) * step or ALIGNMENT
 
 
-def _block(size: int):
+def _block(size: int) -> Any:
     raw = np.empty(size + ALIGNMENT, np.uint8)
-    return (ctypes.c_uint8 * size).from_buffer(raw, -raw.ctypes.data % ALIGNMENT)
+    return (ctypes.c_uint8 * size).from_buffer(raw, -raw.ctypes.data % ALIGNMENT)      # pyright: ignore[reportArgumentType]
 
 
 def _give_back(lease: _Lease):
@@ -53,7 +54,7 @@ def _give_back(lease: _Lease):
 def empty(shape, dtype, device: str = "cpu") -> np.ndarray:
     """An array of the shape, C-contiguous, with arbitrary content.  MemoryError, with the size, if there is not enough."""
     if device != "cpu":
-        from .cuda import memory as cuda               # the GPU's own pool
+        from .cuda import memory as cuda               # pyright: ignore[reportMissingImports]  the GPU's own pool
         return cuda.empty(shape, dtype)
     dtype = np.dtype(dtype)
     size = _size_class(dtype.itemsize * (prod(shape) if isinstance(shape, tuple) else shape))

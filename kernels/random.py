@@ -8,7 +8,7 @@ alone, ten rounds of multiply and exclusive-or. Any thread of any machine can co
 
 Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011, section 3.2 and table 2.
 """
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,13 +43,13 @@ def bits(key: Key, count: int) -> np.ndarray:
     return philox(counter, key.seed).reshape(-1)[:count]
 
 
-def uniform(key: Key, shape, low: float = 0.0, high: float = 1.0, dtype=np.float32) -> np.ndarray:
+def uniform(key: Key, shape, low: float = 0.0, high: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
     """Numbers in [low, high): the upper 24 bits of each word, exact in float32, so every dtype gets the same draw."""
     u = (bits(key, int(np.prod(shape))) >> np.uint32(8)) * 2.0 ** -24
     return (low + (high - low) * u).astype(dtype).reshape(shape)
 
 
-def normal(key: Key, shape, mean: float = 0.0, std: float = 1.0, dtype=np.float32) -> np.ndarray:
+def normal(key: Key, shape, mean: float = 0.0, std: float = 1.0, dtype: Any = np.float32) -> np.ndarray:
     """Box and Muller: two uniform numbers u, v make √(−2 ln u) · cos 2πv and √(−2 ln u) · sin 2πv."""
     count = int(np.prod(shape))
     words = bits(key, count + count % 2).reshape(-1, 2).astype(np.float64)

@@ -42,7 +42,8 @@ def _apply():
     import sys
     if "numba" in sys.modules:
         import numba
-        numba.set_num_threads(min(get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        most = numba.config.NUMBA_NUM_THREADS       # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
+        numba.set_num_threads(min(get_num_threads(), most))
 
 
 def limit_scipy_blas():

@@ -29,7 +29,7 @@ def _place(event: Event) -> str:
 
 
 def _fingerprint(array) -> int:
-    return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).reshape(-1)) if array.size else 0
+    return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).reshape(-1).data) if array.size else 0
 
 
 class _Watch:
@@ -54,16 +54,17 @@ class _Watch:
     def before_backward(self, event: Event):
         for array, then in getattr(event.op, "fingerprints", ()):
             if _fingerprint(array) != then:
-                raise RuntimeError(f"{type(event.op).__name__}: an input of shape {array.shape} was written to, past the Tensor, between forward and backward; "
-                                   f"its gradient would be that of another value. Work on a copy of the array.{_place(event)}")
+                raise RuntimeError(f"{type(event.op).__name__}: an input of shape {array.shape} was written to, past the Tensor, "
+                                   f"between forward and backward; its gradient would be that of another value. "
+                                   f"Work on a copy of the array.{_place(event)}")
 
     def backward(self, event: Event):
         for i, gradient in enumerate(event.outputs):
             if kind := _bad(_array(gradient)):
                 came = any(_bad(_array(g)) for g in event.inputs)
                 origin = "the gradient that arrived there already held one" if came else "the gradient that arrived there was finite"
-                raise FloatingPointError(f"the backward of {type(event.op).__name__} made the first {kind}, in the gradient of its input {i}; "
-                                         f"{origin}. The forward stands here:{_place(event)}")
+                raise FloatingPointError(f"the backward of {type(event.op).__name__} made the first {kind}, in the gradient of its input "
+                                         f"{i}; {origin}. The forward stands here:{_place(event)}")
 
 
 @contextmanager

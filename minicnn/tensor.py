@@ -39,9 +39,9 @@ class Tensor(TensorMethods):
     """
     __slots__ = ("data", "grad", "requires_grad", "op", "index", "version", "device", "__weakref__")
     __array_priority__ = 1                    # numpy_array * tensor is the Tensor's business
-    __hash__ = object.__hash__                # a Tensor is itself, even though == compares values
+    __hash__: Any = object.__hash__           # a Tensor is itself, even though == compares values
     data: Any
-    grad: "Tensor | None"
+    grad: Any                                 # a Tensor or None
 
     def __init__(self, data: Any, requires_grad: bool = False, *, device: str | None = None, dtype: Any = None):
         """data: a number, nested lists (floats become float32) or an array, whose dtype is kept and whose memory is shared."""
@@ -53,11 +53,11 @@ class Tensor(TensorMethods):
         if array.dtype.kind not in "fiub":
             raise TypeError(f"Tensor: expected numbers, got an array of dtype {array.dtype}")
         if requires_grad and array.dtype.kind != "f":
-            raise TypeError(f"Tensor: only floating-point tensors have gradients, this one is {array.dtype}; convert it first, e.g. x.float()")
+            raise TypeError(f"Tensor: only floating-point tensors have gradients, this one is {array.dtype}; convert it first: x.float()")
         self._fill(devices.move(array, "cpu", devices.checked_device(device)) if device not in (None, "cpu") else array, device or "cpu")
         self.requires_grad = requires_grad
 
-    def _fill(self, array, device: str, op: "Op | None" = None, index: int = 0):
+    def _fill(self, array, device: str, op: Any = None, index: int = 0):
         self.data, self.device, self.op, self.index = array, device, op, index
         self.grad, self.requires_grad = None, op is not None
         self.version = [0]                    # counts writes; shared with views and with the Ops that read this data
@@ -98,7 +98,7 @@ class Tensor(TensorMethods):
         are Tensors with a graph of their own.  RuntimeError without a graph, or through one already freed; ValueError for a wrong shape.
         """
         if not self.requires_grad:
-            raise RuntimeError("backward: this tensor has no graph; was it computed under no_grad(), or from tensors without requires_grad=True?")
+            raise RuntimeError("backward: this tensor has no graph; was it computed under no_grad(), or without requires_grad=True?")
         for leaf, g in backpropagate([(self, starting_gradient(self, gradient))], retain_graph or create_graph, create_graph).items():
             leaf.grad = g if leaf.grad is None else leaf.grad + g
 
@@ -114,7 +114,7 @@ def starting_gradient(output: Tensor, gradient: Any) -> Tensor:
     """The gradient that a backward starts from: ones for a single number, else what the user gives."""
     if gradient is None:
         if output.data.size != 1:
-            raise RuntimeError(f"backward: a tensor of shape {output.shape} needs a gradient of that shape, backward(gradient); only a single number starts from 1")
+            raise RuntimeError(f"backward: a tensor of shape {output.shape} needs a gradient of that shape: pass it, as backward(gradient)")
         return tensor_of(np.ones_like(output.data), output.device)
     gradient = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, output.dtype))
     if gradient.shape != output.shape:
@@ -133,13 +133,15 @@ class Op:
     """
     kernel: str | None = None                 # the operation in kernels/ that it runs on
     reads_inputs = reads_outputs = True       # what backward looks at, and nobody may therefore write to meanwhile
-    view = False                              # its output shares the memory of its first input
-    released = False
+    view = released = False                   # view: its output shares the memory of its first input
     device: str
     kernels: Any
     options: dict
     inputs: tuple = ()
     edges: list
+    count: int                                # of outputs
+    birth: int
+    read: list                                # (version, what it was) of the tensors that backward reads
     definition: Any = None
 
     @classmethod
@@ -186,16 +188,16 @@ class Op:
 
     def check(self):
         if self.released:
-            raise RuntimeError(f"{type(self).__name__}: backward has been through this graph and freed it; pass retain_graph=True the first time to go again")
+            raise RuntimeError(f"{type(self).__name__}: backward has been through this graph and freed it; pass retain_graph=True "
+                               f"the first time to go again")
         if any(box[0] != then for box, then in self.read):
-            raise RuntimeError(f"{type(self).__name__}: a tensor that its backward reads was changed in place after the forward; its gradient would be "
-                               f"that of another value. Compute a new tensor instead, or write after backward()")
+            raise RuntimeError(f"{type(self).__name__}: a tensor that its backward reads was changed in place after the forward; its "
+                               f"gradient would be that of another value. Compute a new tensor instead, or write after backward()")
 
     def release(self):
         """Drop what forward kept; only the edges stay, to say so to whoever comes again."""
         keep = {k: v for k, v in vars(self).items() if k in ("edges", "count", "birth", "read", "device")}
-        self.__dict__.clear()
-        self.__dict__.update(keep, released=True)
+        self.__dict__ = keep | {"released": True}
 
     def input_tensors(self) -> list:
         """The inputs that forward kept, as Tensors in their old places of the graph."""
@@ -291,7 +293,7 @@ def grad(outputs, inputs, gradient=None, retain_graph: bool = False, create_grap
     gradients = list(gradient) if isinstance(gradient, (list, tuple)) else [gradient] * len(outputs)
     for name, tensors in (("output", outputs), ("input", inputs)):
         if not all(t.requires_grad for t in tensors):
-            raise RuntimeError(f"grad: an {name} does not take part in a graph; compute it from tensors with requires_grad=True, outside no_grad()")
+            raise RuntimeError(f"grad: an {name} does not take part in a graph; compute it with requires_grad=True, outside no_grad()")
     roots = [(y, starting_gradient(y, g)) for y, g in zip(outputs, gradients, strict=True)]
     found = backpropagate(roots, retain_graph or create_graph, create_graph, stop={t.edge for t in inputs})
     return [found.get(t.edge) for t in inputs]

@@ -20,6 +20,7 @@ def spec(x, *, output_size):
             for w in range(floor(q * W / Q), ceil((q + 1) * W / Q)):
                 if winner is None or x[n, c, h, w] > x[n, c, winner[0], winner[1]] or np.isnan(x[n, c, h, w]):
                     winner = h, w
+        assert winner is not None                                                         # no window is empty
         y[n, c, p, q], indices[n, c, p, q] = x[n, c, winner[0], winner[1]], winner[0] * W + winner[1]
     return y, indices
 

@@ -21,6 +21,7 @@ def spec(x, weight, bias, running_mean, running_var, *, training, momentum, eps)
                 running_mean[c] = (1 - momentum) * running_mean[c] + momentum * mean
                 running_var[c] = (1 - momentum) * running_var[c] + momentum * variance * M / (M - 1)
         elif M:
+            assert running_mean is not None and running_var is not None           # output_shape: evaluation needs both
             mean, variance = running_mean[c], running_var[c]
         for i in np.ndindex(x[:, c].shape):
             normalised = (x[:, c][i] - mean) / (variance + eps) ** 0.5

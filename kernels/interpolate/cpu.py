@@ -48,8 +48,8 @@ def backward_rows(grad_output, top, bottom, down, left, right, across, bilinear,
             else:
                 for q in range(g.size):
                     upper[left[q]] += g[q]
-        for h in range(total.shape[0]):
-            for w in range(total.shape[1]):
+        for h in range(grad_x.shape[1]):
+            for w in range(grad_x.shape[2]):
                 grad_x[i, h, w] = total[h, w]
 
 

@@ -1,9 +1,12 @@
 """Interpolation in NumPy, to be read."""
 from math import floor
+from typing import Any
 
 import numpy as np
 
 from . import output_shape, taps
+
+add_at: Any = np.add.at                        # takes slices, which NumPy's annotations leave out
 
 
 def sources(p, n, m, scale, mode, align_corners):
@@ -50,10 +53,10 @@ def backward(grad_output, saved, needs=(True,)):
         return (None,)
     (N, C, H, W), mode, top, bottom, down, left, right, across = saved
     rows, grad_x = np.zeros((N, C, grad_output.shape[2], W)), np.zeros((N, C, H, W))
-    np.add.at(rows, np.s_[:, :, :, left], (1 - across) * grad_output)                     # every pixel taken from gets its share
+    add_at(rows, np.s_[:, :, :, left], (1 - across) * grad_output)                        # every pixel taken from gets its share
     if mode == "bilinear":
-        np.add.at(rows, np.s_[:, :, :, right], across * grad_output)
-    np.add.at(grad_x, np.s_[:, :, top], (1 - down)[:, None] * rows)
+        add_at(rows, np.s_[:, :, :, right], across * grad_output)
+    add_at(grad_x, np.s_[:, :, top], (1 - down)[:, None] * rows)
     if mode == "bilinear":
-        np.add.at(grad_x, np.s_[:, :, bottom], down[:, None] * rows)
+        add_at(grad_x, np.s_[:, :, bottom], down[:, None] * rows)
     return (grad_x.astype(grad_output.dtype),)

@@ -18,6 +18,7 @@ def spec(x, *, kernel_size, stride, padding, dilation, ceil_mode):
                     value = x[n, c, h, w]
                     if winner is None or value > x[n, c, winner[0], winner[1]] or np.isnan(value):
                         winner = h, w
+        assert winner is not None                                          # output_shape refuses a window that sees padding alone
         y[n, c, p, q] = x[n, c, winner[0], winner[1]]
         indices[n, c, p, q] = winner[0] * W + winner[1]
     return y, indices

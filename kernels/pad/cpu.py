@@ -39,8 +39,8 @@ def add_back(grad_output, rows, columns, grad_x):
                 for q in range(columns.size):
                     if columns[q] >= 0:
                         row[columns[q]] += g[q]
-        for h in range(total.shape[0]):
-            for w in range(total.shape[1]):
+        for h in range(grad_x.shape[1]):
+            for w in range(grad_x.shape[2]):
                 grad_x[i, h, w] = total[h, w]
 
 

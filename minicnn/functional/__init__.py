@@ -15,6 +15,12 @@ from .resample import interpolate, pad
 from .shapes import cat, chunk, expand, flatten, permute, reshape, split, squeeze, stack, transpose, unsqueeze
 from .shuffle import channel_shuffle, shift
 from .windows import windows, zero_pad
-from . import methods as _methods                     # operators and methods of Tensor
+from . import methods as _methods                     # noqa: F401  operators and methods of Tensor
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = ["abs", "adaptive_avg_pool2d", "adaptive_max_pool2d", "add", "arange", "argmax", "avg_pool2d", "batch_norm", "cat",
+           "channel_shuffle", "checkpoint", "chunk", "clamp", "conv2d", "conv_transpose2d", "cos", "cross_entropy", "div", "dropout",
+           "dropout2d", "elu", "exp", "expand", "flatten", "full", "gelu", "group_norm", "hardsigmoid", "hardswish", "interpolate",
+           "layer_norm", "leaky_relu", "linear", "local_response_norm", "log", "log_softmax", "matmul", "max", "max_pool2d", "maximum",
+           "mean", "meta", "min", "minimum", "mse_loss", "mul", "neg", "nll_loss", "ones", "pad", "permute", "pow", "rand", "randn", "relu",
+           "relu6", "reshape", "scaled_tanh", "shift", "sigmoid", "silu", "sin", "softmax", "split", "sqrt", "squeeze", "stack", "std",
+           "sub", "sum", "tanh", "transpose", "unsqueeze", "var", "where", "windows", "zero_pad", "zeros"]

@@ -67,6 +67,10 @@ def _outer_edges(outputs, first: int, leaves: list[Tensor]) -> list:
 class Checkpoint(Op):
     """One Op for a whole block.  Its edges: the block's inputs, then everything else that the block reads, found by a first walk."""
     reads_outputs = False
+    block: Callable
+    backend: str
+    random_state: tuple
+    tensors: tuple                            # the block's inputs
 
     @classmethod
     def run(cls, block: Callable, inputs: tuple):

@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "step", "multi_step", "exponential", "cosine", "polynomial", "one_cycle")
-AUGMENTATIONS = ("shift", "rotate", "scale", "shear", "flip")
+AUGMENTATIONS = ("shift", "rotate", "scale", "shear", "elastic", "flip")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Recipe:
     average           in [0, 1): decay of a running average of the weights, with which one predicts; 0: none
     clip_norm         gradients are scaled down to this norm if theirs is larger; None: never
     augment           random distortions of a training image, each drawn anew from [−value, +value] every time the image is shown:
-                      shift (pixels), rotate (degrees), scale (1 ± value), shear (value: pixels a pixel), flip (True: left to right)
+                      shift (pixels), rotate (degrees), scale (1 ± value), shear (value: pixels a pixel), elastic (pixels, as rubber
+                      bends), flip (True: left to right)
     image_size        the side to which images are padded, with background, before they are normalised
     mean, std         of a pixel in [0, 1], one a channel: the network sees (pixel − mean) / std
     source            where the numbers come from

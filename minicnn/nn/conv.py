@@ -22,7 +22,7 @@ def _channels(layer: Module, in_channels: int, out_channels: int, groups: int) -
 class _Conv(Module):
     """What both directions share: the names of the parameters, their first values and the repr."""
     weight: Parameter
-    bias: Parameter | None
+    bias: Any                                 # a Parameter or None
 
     transposed = False
 

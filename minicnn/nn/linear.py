@@ -13,7 +13,7 @@ class Linear(Module):
     (…, C) → (…, K).  weight: (K, C).
     """
     weight: Parameter
-    bias: Parameter | None
+    bias: Any                                 # a Parameter or None
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: str | None = None, dtype: Any = None):
         super().__init__()
@@ -42,7 +42,7 @@ class Scale(Module):
     (N, C, …) → the same.  Starts as the identity.  Caffe's Scale layer; the coefficient and bias of LeNet-5's subsampling.
     """
     weight: Parameter
-    bias: Parameter | None
+    bias: Any                                 # a Parameter or None
 
     def __init__(self, num_features: int, bias: bool = True, device: str | None = None, dtype: Any = None):
         super().__init__()

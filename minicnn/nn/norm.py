@@ -27,8 +27,8 @@ def _as_identity(weight: Parameter | None, bias: Parameter | None) -> None:
 
 
 class _BatchNorm(Module):
-    weight: Parameter | None
-    bias: Parameter | None
+    weight: Any                               # a Parameter or None
+    bias: Any                                 # a Parameter or None
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
@@ -98,8 +98,8 @@ class LayerNorm(Module):
 
     Ba, Kiros, Hinton, 2016.
     """
-    weight: Parameter | None
-    bias: Parameter | None
+    weight: Any                               # a Parameter or None
+    bias: Any                                 # a Parameter or None
 
     def __init__(self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True,
                  device: str | None = None, dtype: Any = None):
@@ -126,8 +126,8 @@ class GroupNorm(Module):
 
     Wu, He, 2018.
     """
-    weight: Parameter | None
-    bias: Parameter | None
+    weight: Any                               # a Parameter or None
+    bias: Any                                 # a Parameter or None
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: str | None = None,
                  dtype: Any = None, bias: bool = True):

@@ -1,0 +1,130 @@
+"""A training as data, and the objects made from it: what a run folder's config.json holds is enough to make them again."""
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, models, optim
+from .. import functional as F
+from ..data import Distort, Compose, Dataset, Flip, Loader, Normalise, Pad, split
+from ..device import checked_device, get_backend
+from ..kernels.random import manual_seed
+from ..models.recipe import Recipe
+from ..nn import Module
+from .trainer import Trainer
+
+SPLIT_SEED = 0                 # the validation images are the same in every run, whatever its seed, so that runs can be compared
+HELD_OUT = 0.1                 # their share of the training part
+
+
+@dataclass(frozen=True)
+class Config:
+    """model: a name that models.create knows; data: a name or an .npz path; backend, device: what it runs on; seed: of the weights, the
+    order and the distortions of images, and dropout.  num_classes, in_channels, image_size come from the data."""
+    model: str
+    recipe: Recipe
+    data: str = "mnist5k"
+    seed: int = 0
+    device: str = "cpu"
+    backend: str = field(default_factory=get_backend)
+    options: Mapping[str, Any] = field(default_factory=dict)         # of models.create
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**{k: v for k, v in vars(self).items() if k != "recipe"}, "options": dict(self.options),
+                "recipe": self.recipe.as_dict(), "split_seed": SPLIT_SEED, "held_out": HELD_OUT, "minicnn": __version__}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Config":
+        """The reverse of as_dict.  ValueError for one that lacks something or has something unknown."""
+        names = ("model", "data", "seed", "device", "backend", "options")
+        missing = [name for name in (*names, "recipe") if name not in values]
+        if missing:
+            raise ValueError(f"the configuration has no {', '.join(missing)}")
+        return cls(recipe=Recipe.from_dict(values["recipe"]), **{name: values[name] for name in names})
+
+
+def configure(model: str, *, data: str = "mnist5k", seed: int = 0, device: str = "cpu", **changes: Any) -> Config:
+    """The configuration of a training by the model's own recipe, with changes to it: configure("lenet5", epochs=3, lr=0.01).
+
+    ValueError for an unknown model (the nearest is named), device or data set, or a change that a recipe does not know or allow.
+    """
+    recipe = replace(models.info(model).recipe, **changes)
+    path = Path(data)
+    return Config(model, recipe, str(path.resolve()) if path.suffix == ".npz" else data, seed, checked_device(device))
+
+
+def transforms(recipe: Recipe, training: bool) -> Compose:
+    """Pad to the network's size; in training, distort; normalise."""
+    steps: list[Any] = [] if recipe.image_size is None else [Pad(recipe.image_size)]
+    if training and recipe.augment:
+        jitter = {name: float(value) for name, value in recipe.augment.items() if name != "flip"}
+        steps += [Distort(**jitter)] if jitter else []
+        steps += [Flip()] if recipe.augment.get("flip") else []
+    return Compose((*steps, Normalise(recipe.mean, recipe.std)))
+
+
+def evaluation_loader(dataset: Dataset, recipe: Recipe) -> Loader:
+    """The images in their own order, as the network sees them, without distortions."""
+    return Loader(dataset, 200, transform=transforms(recipe, training=False))
+
+
+def make_model(config: Config, dataset: Dataset) -> Module:
+    """The network, with as many outputs as there are classes and as many input channels as the images have."""
+    model = models.create(config.model, num_classes=len(dataset.classes), in_channels=dataset.images.shape[1], **config.options)
+    return model.to(config.device)
+
+
+def make_optimizer(recipe: Recipe, model: Module) -> optim.Optimizer:
+    """The recipe's optimiser, with those of its numbers that this optimiser has."""
+    parameters, lr, decay = model.parameters(), recipe.lr, recipe.weight_decay
+    if recipe.optimizer == "sgd":
+        return optim.SGD(parameters, lr, momentum=recipe.momentum, weight_decay=decay, nesterov=recipe.nesterov)
+    if recipe.optimizer == "rmsprop":
+        return optim.RMSprop(parameters, lr, weight_decay=decay, momentum=recipe.momentum)
+    if recipe.optimizer == "adagrad":
+        return optim.Adagrad(parameters, lr, weight_decay=decay)
+    return {"adam": optim.Adam, "adamw": optim.AdamW}[recipe.optimizer](parameters, lr, betas=recipe.betas, weight_decay=decay)
+
+
+def make_schedule(recipe: Recipe, optimizer: optim.Optimizer, steps_per_epoch: int) -> Any:
+    """The recipe's schedule, stepped once a batch.  Its options that are numbers of epochs are turned into steps here."""
+    total, warmup = recipe.epochs * steps_per_epoch, round(recipe.warmup_epochs * steps_per_epoch)
+    options, rest = dict(recipe.schedule_options), max(1, recipe.epochs * steps_per_epoch - warmup)
+    makers = {
+        "constant": lambda: optim.LambdaLR(optimizer, _constant),
+        "step": lambda: optim.StepLR(optimizer, round(options.pop("step_size") * steps_per_epoch), **options),
+        "multi_step": lambda: optim.MultiStepLR(optimizer, [round(m * steps_per_epoch) for m in options.pop("milestones")], **options),
+        "exponential": lambda: optim.ExponentialLR(optimizer, options.pop("gamma") ** (1 / steps_per_epoch), **options),
+        "cosine": lambda: optim.CosineAnnealingLR(optimizer, rest, **options),
+        "polynomial": lambda: optim.PolynomialLR(optimizer, rest, **options),
+        "one_cycle": lambda: optim.OneCycleLR(optimizer, recipe.lr, total_steps=total, **options),
+    }
+    try:
+        if not warmup or recipe.schedule == "one_cycle":             # which begins with a warm-up of its own
+            return makers[recipe.schedule]()
+        rise = optim.LinearLR(optimizer, 1 / (warmup + 1), total_iters=warmup)
+        return optim.SequentialLR(optimizer, [rise, makers[recipe.schedule]()], [warmup])
+    except KeyError as error:
+        raise ValueError(f"the schedule {recipe.schedule!r} needs {error.args[0]!r} in the recipe's schedule_options") from None
+
+
+def _constant(step: int) -> float:
+    return 1.0
+
+
+def make_trainer(config: Config, training_part: Dataset, run=None, progress=None) -> Trainer:
+    """Everything of a training at its start, from a configuration and the training part of the data.  Sets the seed of minicnn."""
+    recipe = config.recipe
+    held_out = round(HELD_OUT * len(training_part))
+    if held_out < 1:
+        raise ValueError(f"{config.data}: {len(training_part)} training images are too few: a tenth of them is held out for validation")
+    train, validation = split(training_part, held_out, SPLIT_SEED)
+    manual_seed(config.seed)
+    model = make_model(config, training_part)
+    loader = Loader(train, recipe.batch_size, shuffle=True, seed=config.seed, transform=transforms(recipe, training=True))
+    optimizer = make_optimizer(recipe, model)
+    return Trainer(model, optimizer, loader, evaluation_loader(validation, recipe), epochs=recipe.epochs,
+                   schedule=make_schedule(recipe, optimizer, len(loader)),
+                   loss=partial(F.cross_entropy, label_smoothing=recipe.label_smoothing), average=recipe.average,
+                   clip_norm=recipe.clip_norm, run=run, progress=progress, device=config.device)

@@ -1,0 +1,149 @@
+"""The run folder, configurations, and the one look at the test images."""
+import json
+
+import numpy as np
+import pytest
+
+import minicnn as mc
+from minicnn import data, models, optim
+from minicnn.models.recipe import Recipe
+from minicnn.training import Config, RunFolder, configure, load_run, make_optimizer, make_schedule, make_trainer, train
+from minicnn.training import procedure
+from minicnn.training.progress import Silent
+
+from .tiny import tiny_archive
+
+
+@pytest.fixture
+def config(tmp_path):
+    with mc.use_backend("reference"):
+        yield configure("lenet5", data=str(tiny_archive(tmp_path)), seed=3, epochs=2, batch_size=18)
+
+
+def test_a_whole_training_leaves_a_whole_folder(tmp_path, config):
+    run = RunFolder.create(tmp_path / "run", config.as_dict())
+    measured = train(config, run)
+    assert {path.name for path in run.path.iterdir()} == {
+        "config.json", "last.safetensors", "last.json", "best.safetensors", "best.json", "metrics.jsonl", "result.json",
+        "curves.png", "confusion.png"}
+    result = run.result
+    assert result is not None
+    assert result["test_accuracy"] == measured.accuracy and result["test_images"] == 20
+    assert np.array_equal(result["confusion"], measured.confusion)
+    assert all((run.path / name).read_bytes()[:4] == b"\x89PNG" for name in ("curves.png", "confusion.png"))
+    assert len((run.path / "metrics.jsonl").read_text().splitlines()) == 2
+
+    again, model, training_part, test_part = load_run(run)
+    assert again == config and not model.training and len(training_part) == 60 and len(test_part) == 20
+    assert all(np.array_equal(run.load_best()[name], tensor.data) for name, tensor in model.state_dict().items())
+
+
+def test_the_test_images_are_looked_at_once_after_all_epochs(tmp_path, config, monkeypatch):
+    events = []
+
+    class Watched(np.ndarray):
+        def __getitem__(self, which):
+            events.append(("test images", len(which)))
+            return np.asarray(self)[which]
+
+    def spied_load(name):
+        training_part, test_part = data.load(name)
+        object.__setattr__(test_part, "images", test_part.images.view(Watched))
+        return training_part, test_part
+
+    class Watch(Silent):
+        def record(self, record, of, improved):
+            events.append(("epoch", record["epoch"]))
+    monkeypatch.setattr(procedure, "load", spied_load)
+    train(config, RunFolder.create(tmp_path / "run", config.as_dict()), Watch())
+    assert events == [("epoch", 1), ("epoch", 2), ("test images", 20)]
+
+
+def test_an_existing_folder_is_never_overwritten(tmp_path):
+    run = RunFolder.create(tmp_path / "run", {"model": "x"})
+    with pytest.raises(FileExistsError, match=r"run exists and is not overwritten; go on with it by --resume .*run, or choose an"):
+        RunFolder.create(run.path, {})
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("")
+    with pytest.raises(FileExistsError, match=r"notes exists and is not overwritten; choose another --out"):
+        RunFolder.create(tmp_path / "notes", {})
+    (tmp_path / "empty").mkdir()
+    assert RunFolder.create(tmp_path / "empty", {"a": 1}).config == {"a": 1}
+    names = [RunFolder.numbered(tmp_path / "runs", "lenet5", {}).path.name for _ in range(3)]
+    assert names == ["lenet5-1", "lenet5-2", "lenet5-3"] and run.config == {"model": "x"}
+
+
+def test_what_is_wrong_with_a_folder_is_said(tmp_path, config):
+    with pytest.raises(FileNotFoundError, match="no run folder .*nowhere"):
+        RunFolder(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="is not a run folder: it has no config.json"):
+        RunFolder(tmp_path)
+    run = RunFolder.create(tmp_path / "run", config.as_dict())
+    with pytest.raises(FileNotFoundError, match=r"has no best.safetensors: its training has not finished an epoch yet; go on by --resume"):
+        load_run(run)
+    mc.save({"weight": np.ones(1)}, run.path / "last.safetensors")
+    with pytest.raises(ValueError, match="last.safetensors holds weights alone, not the state of a training"):
+        run.load_last()
+    (run.path / "config.json").write_text('{"model": ')
+    with pytest.raises(ValueError, match="config.json is damaged"):
+        _ = run.config
+
+
+def test_a_configuration_survives_json(config):
+    assert Config.from_dict(json.loads(json.dumps(config.as_dict()))) == config
+    with pytest.raises(ValueError, match="the configuration has no seed"):
+        Config.from_dict({name: value for name, value in config.as_dict().items() if name != "seed"})
+
+
+def test_the_validation_images_do_not_depend_on_the_seed():
+    parts = [make_trainer(configure("lenet5", seed=seed), data.mnist5k()) for seed in (0, 1)]
+    assert len(parts[0].validation.dataset) == 400 and len(parts[0].loader.dataset) == 3600
+    assert np.array_equal(parts[0].validation.dataset.images, parts[1].validation.dataset.images)
+    assert not np.array_equal(parts[0].loader.order(0), parts[1].loader.order(0))
+
+
+def test_a_training_set_too_small_to_hold_a_tenth_out(tmp_path):
+    with pytest.raises(ValueError, match="4 training images are too few: a tenth of them is held out"):
+        make_trainer(configure("lenet5"), data.mnist5k()[:4])
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_every_recipe_can_be_made(name):
+    trainer = make_trainer(configure(name), data.mnist5k())
+    assert trainer.optimizer.param_groups[0]["lr"] > 0
+
+
+def rates(recipe, steps_per_epoch):
+    layer = mc.nn.Linear(1, 1)
+    optimizer = make_optimizer(recipe, layer)
+    schedule, found = make_schedule(recipe, optimizer, steps_per_epoch), []
+    for parameter in layer.parameters():
+        parameter.grad = mc.zeros(*parameter.shape)                     # type: ignore[assignment]
+    for _ in range(recipe.epochs * steps_per_epoch):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return np.array(found)
+
+
+def test_schedules_run_over_the_whole_training():
+    with mc.use_backend("reference"):
+        assert (rates(Recipe(lr=0.1, epochs=3), 4) == 0.1).all()
+        cosine = rates(Recipe(lr=0.1, epochs=10, schedule="cosine"), 10)
+        assert np.abs(cosine - 0.05 * (1 + np.cos(np.pi * np.arange(100) / 100))).max() < 1e-9
+        warm = rates(Recipe(lr=0.1, epochs=10, schedule="cosine", warmup_epochs=2), 10)
+        assert warm[[0, 20]] == pytest.approx([0.1 / 21, 0.1]) and (np.diff(warm[:20]) > 0).all() and (np.diff(warm[20:]) < 0).all()
+        step = rates(Recipe(lr=0.1, epochs=4, schedule="step", schedule_options={"step_size": 2, "gamma": 0.1}), 5)
+        assert step == pytest.approx(np.repeat([0.1, 0.01], 10))
+        multi = rates(Recipe(lr=0.1, epochs=4, schedule="multi_step", schedule_options={"milestones": [1, 3]}), 5)
+        assert multi == pytest.approx(np.repeat([0.1, 0.01, 0.001], [5, 10, 5]))
+        decay = rates(Recipe(lr=0.1, epochs=4, schedule="exponential", schedule_options={"gamma": 0.5}), 5)
+        assert decay[::5] == pytest.approx([0.1, 0.05, 0.025, 0.0125])
+        one = rates(Recipe(lr=0.1, epochs=10, schedule="one_cycle", optimizer="adam"), 10)
+        assert one.max() == pytest.approx(0.1, rel=0.02) and one[0] == pytest.approx(0.004) and one[-1] < 1e-5
+        assert rates(Recipe(lr=0.1, epochs=4, schedule="polynomial"), 5)[10] == pytest.approx(0.05)
+
+
+def test_a_schedule_without_its_options_is_told():
+    with pytest.raises(ValueError, match="the schedule 'step' needs 'step_size' in the recipe's schedule_options"):
+        make_schedule(Recipe(schedule="step"), optim.SGD(mc.nn.Linear(1, 1).parameters(), lr=0.1), 5)
