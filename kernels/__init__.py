@@ -15,7 +15,7 @@ A family of small operations shares one folder: kernels/activation/ names its ME
 member. `load` finds both.
 """
 if __name__ != "minicnn.kernels":
-    raise ImportError(f"these kernels belong to minicnn and are imported as minicnn.kernels, not as {__name__!r}: another package owns that name")
+    raise ImportError(f"import these kernels as minicnn.kernels, not as {__name__!r}: another package owns that name")
 
 import difflib
 import importlib
@@ -54,7 +54,8 @@ def folder(op: str) -> str:
         return _folders()[op]
     except KeyError:
         near = difflib.get_close_matches(op, names(), 1)
-        raise ValueError(f"no operation {op!r} in kernels/" + (f"; did you mean {near[0]!r}?" if near else f". There are: {', '.join(names())}")) from None
+        advice = f"; did you mean {near[0]!r}?" if near else f". There are: {', '.join(names())}"
+        raise ValueError(f"no operation {op!r} in kernels/{advice}") from None
 
 
 def module(op: str, file: str = "") -> ModuleType:
@@ -108,7 +109,8 @@ class Replacement:
         if not isinstance(gradients, (tuple, list)):
             gradients = (gradients,)
         if len(gradients) != len(arrays):
-            raise TypeError(f"{self.op}: your backward returned {len(gradients)} gradients for {len(arrays)} inputs; return one an input, in order, None for an absent one")
+            raise TypeError(f"{self.op}: your backward returned {len(gradients)} gradients for {len(arrays)} inputs; "
+                            f"return one an input, in order, None for an absent one")
         for i, (gradient, array, needed) in enumerate(zip(gradients, arrays, needs)):
             if needed and getattr(gradient, "shape", None) != array.shape:
                 got = "None" if gradient is None else f"shape {getattr(gradient, 'shape', type(gradient).__name__)}"

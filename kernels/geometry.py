@@ -12,7 +12,8 @@ Padding = tuple[Pair, Pair]              # ((top, bottom), (left, right))
 
 def pair(value, op: str, name: str, least: int = 1) -> Pair:
     """3 -> (3, 3);  (3, 5) -> (3, 5).  ValueError for anything else, or for less than `least`."""
-    values = (value, value) if isinstance(value, Integral) else tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    values = (value, value) if isinstance(value, Integral) else tuple(value) if several else ()
     if len(values) == 1:
         values *= 2
     if len(values) != 2 or not all(isinstance(v, Integral) and not isinstance(v, bool) for v in values):
@@ -61,13 +62,14 @@ def output_size(size: int, window: int, stride: int = 1, padding: Pair = (0, 0),
     return count
 
 
-def plane_output(op: str, plane: Sequence[int], window: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1), ceil_mode: bool = False) -> Pair:
+def plane_output(op: str, plane: Sequence[int], window: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1),
+                 ceil_mode: bool = False) -> Pair:
     """(H, W) -> (P, Q).  ValueError if the window is larger than the padded input."""
     sizes = tuple(output_size(plane[i], window[i], stride[i], padding[i], dilation[i], ceil_mode) for i in (0, 1))
     if min(sizes) < 1:
         span = tuple(dilation[i] * (window[i] - 1) + 1 for i in (0, 1))
         padded = tuple(plane[i] + sum(padding[i]) for i in (0, 1))
-        raise ValueError(f"{op}: a window of {window[0]}×{window[1]}" + (f" (spanning {span[0]}×{span[1]} with dilation {dilation})" if span != window else "")
-                         + f" does not fit into the padded input of {padded[0]}×{padded[1]} (input {plane[0]}×{plane[1]}, padding {padding}); "
-                         f"use a larger input, more padding or a smaller window")
+        spanning = f" (spanning {span[0]}×{span[1]} with dilation {dilation})" if span != window else ""
+        raise ValueError(f"{op}: a window of {window[0]}×{window[1]}{spanning} does not fit into the padded input "
+                         f"of {padded[0]}×{padded[1]} (input {plane[0]}×{plane[1]}, padding {padding}); use a larger input, more padding or a smaller window")
     return sizes[0], sizes[1]

@@ -56,7 +56,9 @@ def __dir__():
     return sorted({*globals(), *_LATER})
 
 
-__all__ = ["Op", "Parameter", "Tensor", "arange", "cat", "checkpoint", "checks", "data", "detect_anomaly", "enable_grad", "full", "functional",
-           "get_backend", "get_num_threads", "grad", "gradcheck", "inspect", "io", "is_grad_enabled", "kernels", "load", "manual_seed", "matmul",
-           "maximum", "meta", "minimum", "models", "nn", "no_grad", "observe", "ones", "optim", "profile", "rand", "randn", "save",
-           "set_num_threads", "stack", "summary", "training", "use_backend", "where", "zeros"]
+__all__ = [
+    "Op", "Parameter", "Tensor", "arange", "cat", "checkpoint", "checks", "data", "detect_anomaly", "enable_grad", "full", "functional",
+    "get_backend", "get_num_threads", "grad", "gradcheck", "inspect", "io", "is_grad_enabled", "kernels", "load", "manual_seed", "matmul",
+    "maximum", "meta", "minimum", "models", "nn", "no_grad", "observe", "ones", "optim", "profile", "rand", "randn", "save",
+    "set_num_threads", "stack", "summary", "training", "use_backend", "where", "zeros",
+]

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from . import kernels
 from .observers import Event, observe
 
 
@@ -48,7 +49,9 @@ class _Watch:
                           if came else "its inputs were finite")
                 raise FloatingPointError(f"the forward of {type(op).__name__} made the first {kind}; {origin}.{_place(event)}")
         if op.reads_inputs:
-            arrays = [t.data for t in event.inputs if t is not None]
+            # running statistics are written to, by the next forward too, and no backward reads them
+            written = getattr(kernels.module(op.kernel), "WRITES", ()) if op.kernel else ()
+            arrays = [t.data for i, t in enumerate(event.inputs) if t is not None and i not in written]
             op.fingerprints = [(a, _fingerprint(a)) for a in arrays]
 
     def before_backward(self, event: Event):

@@ -4,6 +4,7 @@
 
 Anomaly detection, tracing, profiling and the memory report use nothing else. With an empty list an Op pays one `if`.
 """
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-HERE = tuple(str(p) + "/" for p in {Path(__file__).parent, Path(__file__).parent.resolve(), Path(__file__).resolve().parent.parent / "kernels"})
+_package = Path(__file__).parent
+HERE = tuple({str(p) + os.sep for p in (_package, _package.resolve(), _package.resolve().parent / "kernels")})
 module_path: list[str] = []              # names of the modules being called, outermost first; nn.Module keeps it
 
 

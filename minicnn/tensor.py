@@ -164,7 +164,7 @@ class Op:
         edges = [None if t is None else t.edge for t in tensors]
         maker = op if mode.recording and any(edges) else None        # else nobody will ask: what forward kept is dropped here
         made = tuple(tensor_of(a, op.device, maker if a.dtype.kind == "f" else None, i) for i, a in enumerate(outputs))
-        if cls.view:
+        if op.view:
             made[0].version = tensors[0].version
         if maker is not None:
             op.edges, op.count, op.birth = edges, len(outputs), next(births)
@@ -214,7 +214,7 @@ class Op:
         outputs = self.definition(*self.input_tensors(), **self.options)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         found = backpropagate([(y, g) for y, g in zip(outputs, grads) if g is not None], True, True, stop={e for e in self.edges if e})
-        return tuple(found.get(e) for e in self.edges)
+        return tuple(found.pop(e, None) for e in self.edges)     # a tensor that came twice gets its sum once
 
 
 def _as_tensors(inputs) -> list:

@@ -169,11 +169,12 @@ def test_writes_that_backward_would_miss():
         total.backward()
 
 
-def test_a_write_through_a_view_counts_too():
+@pytest.mark.parametrize("view", [lambda x: x.reshape(2, 1), lambda x: x[1:], lambda x: x.detach()], ids=["reshape", "slice", "detach"])
+def test_a_write_through_a_view_counts_too(view):
     x = leaf(1.0, 2.0)
     y = (x * x).sum()
     with mc.no_grad():
-        x.reshape(2, 1)[0] = 9.0
+        view(x)[0] = 9.0
     with pytest.raises(RuntimeError, match="changed in place"):
         y.backward()
 

@@ -3,13 +3,15 @@ import numpy as np
 import pytest
 
 import minicnn as mc
+import minicnn.functional as F
 from minicnn import Tensor, nn
 from minicnn.kernels import memory
 
 
 def block():
     mc.manual_seed(3)
-    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.4), nn.Conv2d(8, 4, 3), nn.Dropout2d(0.3))
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.4),
+                         nn.Conv2d(8, 4, 3), nn.Dropout2d(0.3))
 
 
 def run(wrap, backend):
@@ -75,3 +77,12 @@ def test_without_gradients_it_is_the_block_itself():
     with mc.no_grad():
         y = mc.checkpoint(lambda t: t * 2)(Tensor([1.0], requires_grad=True))
     assert y.op is None and y.item() == 2.0
+
+
+def test_a_parameter_that_changed_before_the_second_forward_is_noticed():
+    layer, x = nn.Linear(2, 1), Tensor(np.ones((1, 2), np.float32), requires_grad=True)
+    y = mc.checkpoint(lambda x: F.sigmoid(layer(x)))(x).sum()
+    with mc.no_grad():
+        layer.weight.write(layer.weight.data * 2)
+    with pytest.raises(RuntimeError, match="Checkpoint: a tensor that its backward reads was changed"):
+        y.backward()

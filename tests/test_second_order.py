@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import minicnn as mc
+import minicnn.functional as F
 from minicnn import Tensor, kernels
 from minicnn.checks import gradcheck, operations
 
@@ -36,7 +37,8 @@ def test_every_operation(op, case):
     with mc.use_backend("reference"):
         leaves = [Tensor(arrays[i], requires_grad=True) for i in asked]
         upstream = Tensor(rng.standard_normal(run(*leaves).shape), requires_grad=True)
-        reached = [i for i, g in enumerate(mc.grad(run(*leaves), leaves, upstream.detach())) if g is not None]   # a target may have no gradient
+        found = mc.grad(run(*leaves), leaves, upstream.detach())
+        reached = [i for i, g in enumerate(found) if g is not None]                # a target may have no gradient
         plain = mc.grad(run(*leaves), [leaves[i] for i in reached], upstream.detach())
 
         def gradients(u, *tensors):
@@ -71,3 +73,11 @@ def test_gradient_penalty_through_conv_relu_linear_is_pytorchs(backend):
         if t.grad is not None:
             assert error(a.grad.numpy(), t.grad.numpy()) < 1e-12
     assert ours[1].grad is not None and ours[3].grad is not None
+
+
+@pytest.mark.parametrize("fn", [lambda x: F.linear(x, x), lambda x: mc.checkpoint(lambda a, b: a * b * x)(x, x)],
+                         ids=["linear", "checkpoint"])
+def test_a_tensor_that_comes_twice_gets_its_gradient_once(fn):
+    x = Tensor(np.random.default_rng(0).standard_normal((3, 3)), requires_grad=True)
+    (plain,), (recorded,) = mc.grad(fn(x).sum(), x), mc.grad(fn(x).sum(), x, create_graph=True)
+    np.testing.assert_allclose(recorded.numpy(), plain.numpy(), rtol=1e-12)

@@ -142,7 +142,8 @@ class _PairCheck:
         gradients = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
         if len(gradients) != len(values):
             self.problems.append(f"backward returned {len(gradients)} gradients for {len(values)} inputs")
-        self.analytic = {f"input {i}": np.asarray(g) for i, (g, v) in enumerate(zip(gradients, values)) if v.dtype.kind == "f" and g is not None}
+        self.analytic = {f"input {i}": np.asarray(g) for i, (g, v) in enumerate(zip(gradients, values))
+                         if v.dtype.kind == "f" and g is not None}
         for name, g in list(self.analytic.items()):
             if g.shape != self.arrays[name].shape:
                 self.problems.append(f"{name}: backward's gradient has shape {g.shape}, the input {self.arrays[name].shape}")
@@ -172,7 +173,8 @@ def _compare(check, rng, tolerance: float, directions: int, coordinates: int) ->
         for numeric, expected, probe in numerics:
             error = _error(numeric, expected, probe, scale)
             if not error <= worst.error and not np.isnan(worst.error):    # a NaN is worse than anything
-                worst = Row(name, x.shape, len(probes), error, "along a random direction" if isinstance(probe, np.ndarray) else probe, numeric, expected)
+                place = "along a random direction" if isinstance(probe, np.ndarray) else probe
+                worst = Row(name, x.shape, len(probes), error, place, numeric, expected)
         report.rows.append(worst)
     return report
 
@@ -182,7 +184,8 @@ def _probes(x, rng, directions, coordinates) -> Sequence:
     if x.size <= coordinates:
         return list(np.ndindex(x.shape))
     chosen = rng.choice(x.size, coordinates, replace=False)
-    return [*(tuple(int(j) for j in np.unravel_index(i, x.shape)) for i in chosen), *(rng.standard_normal(x.shape) for _ in range(directions))]
+    places = [tuple(int(j) for j in np.unravel_index(i, x.shape)) for i in chosen]
+    return [*places, *(rng.standard_normal(x.shape) for _ in range(directions))]
 
 
 def _error(numeric, expected, probe, scale) -> float:

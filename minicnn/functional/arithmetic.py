@@ -140,12 +140,12 @@ class Cos(Elementwise):
 class Pow(Elementwise):
     """a ** b.  The rule for b holds for a > 0; where a = 0 its gradient is 0, as in PyTorch."""
     ufunc, reads_outputs = np.power, True
-    rules = (lambda g, y, a, b: g * b * a ** (b - 1) if _some(b) else g * 0 * a,
+    rules = (lambda g, y, a, b: g * b * a ** _one_less(b),
              lambda g, y, a, b: g * y * _log_or_zero(a))
 
 
-def _some(exponent):
-    return bool(np.any(_data(exponent) != 0))             # a ** 0 is constant: its slope is 0 also at a = 0
+def _one_less(exponent):
+    return where_array_or_tensor(_data(exponent) != 0, exponent - 1, 1.0)      # a ** 0 is constant: b · a¹ is 0 also at a = 0
 
 
 def _log_or_zero(a):

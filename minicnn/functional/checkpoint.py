@@ -83,7 +83,9 @@ class Checkpoint(Op):
         outputs = result if isinstance(result, tuple) else (result,)
         op.device, op.options = outputs[0].device, {}
         op.edges = [t.edge for t in inputs] + _outer_edges(outputs, first, leaves)
-        op.count, op.birth, op.read = len(outputs), next(births), [(t.version, t.version[0]) for t in inputs]
+        op.count, op.birth = len(outputs), next(births)
+        parameters = [node for node, _ in filter(None, op.edges) if isinstance(node, Tensor)]
+        op.read = [(t.version, t.version[0]) for t in (*inputs, *parameters)]      # the second forward reads them all again
         # what the block itself keeps to compute again: its inputs' values; their graph stands in the edges
         op.tensors = tuple(_fresh(t, t.requires_grad) for t in inputs)
         recorded = any(op.edges)
@@ -97,7 +99,7 @@ class Checkpoint(Op):
             roots = [(y, g if isinstance(g, Tensor) else tensor_of(g, self.device)) for y, g in zip(outputs, grads) if g is not None]
             own = [t.edge for t in inputs] + self.edges[len(inputs):]
             found = backpropagate(roots, create_graph, create_graph, stop={e for e in own if e is not None})
-            return tuple(found.get(edge) for edge in own)
+            return tuple(found.pop(edge, None) for edge in own)      # a tensor that the block reads twice gets its sum once
 
     def backward(self, *grads, needs):
         inputs = [_fresh(t, t.requires_grad) for t in self.tensors]

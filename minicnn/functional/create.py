@@ -22,7 +22,9 @@ def full(shape, fill_value, dtype=np.float32, requires_grad: bool = False, devic
 
 
 def arange(*range_, dtype=None) -> Tensor:
-    return Tensor(np.arange(*range_, dtype=dtype))
+    """arange(end), arange(start, end) or arange(start, end, step): int64, or float32 where one of them is a float."""
+    values = np.arange(*range_, dtype=dtype)
+    return Tensor(values.astype(np.float32) if dtype is None and values.dtype.kind == "f" else values)
 
 
 def rand(*shape, dtype=np.float32, requires_grad: bool = False, device: str = "cpu") -> Tensor:

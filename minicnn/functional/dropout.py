@@ -1,4 +1,7 @@
-"""Dropout of single values, and of whole channels."""
+"""Dropout of single values, and of whole channels.
+
+`inplace` is accepted as in PyTorch and changes nothing: dropout here never writes to its input.
+"""
 from ..kernels.random import default_generator
 from ..tensor import Tensor
 from .kernel_op import KernelOp
@@ -27,7 +30,7 @@ def _dropout(input: Tensor, p: float, training: bool, channels: bool, paper: boo
     return Dropout.apply(input, p=float(p), key=key, channels=channels, inverted=not paper)
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, *, paper: bool = False) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, paper: bool = False) -> Tensor:
     """y[i] = x[i] · m[i] / (1 − p),   m[i] = 0 with probability p, else 1
 
     input: any shape. Returns the same shape; the input itself if not training.
@@ -39,7 +42,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, *, paper: bool
     return _dropout(input, p, training, False, paper)
 
 
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, *, paper: bool = False) -> Tensor:
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, paper: bool = False) -> Tensor:
     """y[n,c,h,w] = x[n,c,h,w] · m[n,c] / (1 − p),   m[n,c] = 0 with probability p, else 1: whole channels are dropped
 
     input: (N, C, H, W) or (N, C, L); without an axis N use input.unsqueeze(0). Otherwise as dropout.

@@ -8,12 +8,11 @@ from ..modes import mode
 from ..tensor import Op, Tensor, tensor_of
 from . import arithmetic, comparisons, reductions, shapes
 from .activation import relu, sigmoid, tanh
-from .arithmetic import Add
 from .linear import matmul
 
 
 class Cast(Op):
-    """The same values in another floating-point type."""
+    """A copy of the values, in a dtype."""
     reads_inputs = reads_outputs = False
 
     def forward(self, x, dtype):
@@ -73,7 +72,7 @@ def item(self: Tensor) -> float | int | bool:
 
 def clone(self: Tensor) -> Tensor:
     """A copy of its own memory, in the graph."""
-    return Add.apply(self, 0) if self.dtype.kind == "f" else Tensor(self.data.copy())
+    return Cast.apply(self, dtype=self.dtype)
 
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
@@ -89,7 +88,8 @@ def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
 def setitem(self: Tensor, index, value):
     """Write to a part, where no gradient is asked for."""
     if self.requires_grad and mode.recording:
-        raise RuntimeError("x[…] = value: this tensor takes part in gradients; write inside `with no_grad():`, or compute a new one with where or cat")
+        raise RuntimeError("x[…] = value: this tensor takes part in gradients; write inside `with no_grad():`, "
+                           "or compute a new one with where or cat")
     plain = tuple(i.data if isinstance(i, Tensor) else i for i in (index if isinstance(index, tuple) else (index,)))
     self.data[plain] = value.data if isinstance(value, Tensor) else value
     self.version[0] += 1
@@ -124,10 +124,13 @@ def length(self: Tensor) -> int:
 
 METHODS = {
     # arithmetic
-    "__add__": arithmetic.add,  "__radd__": arithmetic.add,  "__sub__": arithmetic.sub,      "__rsub__": lambda a, b: arithmetic.sub(b, a),
-    "__mul__": arithmetic.mul,  "__rmul__": arithmetic.mul,  "__truediv__": arithmetic.div,  "__rtruediv__": lambda a, b: arithmetic.div(b, a),
-    "__pow__": arithmetic.pow,  "__neg__": arithmetic.neg,   "__abs__": arithmetic.abs,      "__rpow__": lambda a, b: arithmetic.pow(b, a),
-    "__matmul__": matmul,  "__rmatmul__": lambda a, b: matmul(b, a),  "matmul": matmul,
+    "__add__": arithmetic.add,      "__radd__": arithmetic.add,
+    "__sub__": arithmetic.sub,      "__rsub__": lambda a, b: arithmetic.sub(b, a),
+    "__mul__": arithmetic.mul,      "__rmul__": arithmetic.mul,
+    "__truediv__": arithmetic.div,  "__rtruediv__": lambda a, b: arithmetic.div(b, a),
+    "__pow__": arithmetic.pow,      "__rpow__": lambda a, b: arithmetic.pow(b, a),
+    "__matmul__": matmul,           "__rmatmul__": lambda a, b: matmul(b, a),
+    "__neg__": arithmetic.neg,      "__abs__": arithmetic.abs,                         "matmul": matmul,
     "add": arithmetic.add,  "sub": arithmetic.sub,  "mul": arithmetic.mul,    "div": arithmetic.div,  "pow": arithmetic.pow,
     "exp": arithmetic.exp,  "log": arithmetic.log,  "sqrt": arithmetic.sqrt,  "abs": arithmetic.abs,  "neg": arithmetic.neg,
     "sin": arithmetic.sin,  "cos": arithmetic.cos,  "clamp": arithmetic.clamp,
@@ -144,13 +147,15 @@ METHODS = {
     "unsqueeze": shapes.unsqueeze, "permute": shapes.permute, "transpose": shapes.transpose, "expand": shapes.expand,
     "split": shapes.split,        "chunk": shapes.chunk,    "__getitem__": shapes.getitem,  "__setitem__": setitem,
     # out of the graph, and elsewhere
-    "to": to,  "numpy": numpy,  "item": item,  "clone": clone,  "requires_grad_": requires_grad_,  "tolist": lambda self: numpy(self).tolist(),
+    "to": to,  "numpy": numpy,  "item": item,  "clone": clone,  "requires_grad_": requires_grad_,
+    "tolist": lambda self: numpy(self).tolist(),
     "float": lambda self: to(self, np.float32),  "double": lambda self: to(self, np.float64),  "long": lambda self: to(self, np.int64),
     "cpu": lambda self: to(self, "cpu"),  "cuda": lambda self: to(self, "cuda"),
     "size": lambda self, dim=None: self.shape if dim is None else self.shape[dim],
     "dim": lambda self: len(self.shape),  "numel": lambda self: self.data.size,
     "__array__": lambda self, dtype=None, copy=None: np.array(numpy(self), dtype, copy=copy),
-    "__len__": length,  "__iter__": iterate,  "__bool__": truth,  "__float__": lambda self: float(item(self)),  "__int__": lambda self: int(item(self)),
+    "__len__": length,  "__iter__": iterate,  "__bool__": truth,
+    "__float__": lambda self: float(item(self)),  "__int__": lambda self: int(item(self)),
     "__repr__": represent,
     "T": property(lambda self: shapes.permute(self, *reversed(range(len(self.shape))))),
     "ndim": property(lambda self: len(self.shape)),

@@ -100,6 +100,8 @@ def std(input: Tensor, dim: Dims = None, unbiased: bool = True, keepdim: bool = 
 
 
 def _extreme(input: Tensor, dim: int | None, keepdim: bool, largest: bool, name: str) -> Any:
+    if dim is not None and not isinstance(dim, (int, np.integer)):
+        raise TypeError(f"{name}: dim should be one whole number, got {dim!r}; for two tensors use {name}imum(a, b)")
     if dim is None:
         values, _ = Extreme.apply(reshape(input, (-1,) if math.prod(input.shape) else (0,)), dim=0, largest=largest)
         return reshape(values, ())

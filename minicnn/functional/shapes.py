@@ -73,8 +73,8 @@ class Expand(Op):
 
 def scatter_add(y, index: tuple, x) -> None:
     """y[index] += x, where an element that the index names twice is added to twice."""
-    lists = [axis for axis, i in enumerate(index) if isinstance(i, np.ndarray)]
-    if len(lists) == 1 and all(isinstance(i, (slice, np.ndarray)) for i in index) and index[lists[0]].ndim == 1 and index[lists[0]].dtype != bool:
+    lists = [axis for axis, i in enumerate(index) if isinstance(i, np.ndarray) and i.ndim == 1 and i.dtype != bool]
+    if len(lists) == 1 and all(isinstance(i, slice) for axis, i in enumerate(index) if axis != lists[0]):
         axis = lists[0]                                    # one list of places, such as the channels of x[:, [0, 2, 2]]: place by place
         for place, i in enumerate(index[axis]):
             y[(*index[:axis], int(i), *index[axis + 1:])] += x[(slice(None),) * axis + (place,)]
@@ -88,7 +88,7 @@ class GetItem(Op):
 
     def forward(self, x, index):
         self.shape = x.shape
-        self.basic = all(isinstance(i, (slice, int, np.integer, type(None), type(Ellipsis))) for i in index)
+        self.view = self.basic = all(isinstance(i, (slice, int, np.integer, type(None), type(Ellipsis))) for i in index)
         y = x[index]
         return y if isinstance(y, np.ndarray) else np.asarray(y)
 
@@ -183,7 +183,10 @@ def squeeze(input: Tensor, dim: int | None = None) -> Tensor:
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a new dimension of size 1 at dim."""
-    dim = dim % (len(input.shape) + 1)
+    rank = len(input.shape)
+    if not -rank - 1 <= dim <= rank:
+        raise IndexError(f"unsqueeze: a new dimension of a tensor of shape {input.shape} stands at {-rank - 1} … {rank}, got {dim}")
+    dim = dim % (rank + 1)
     return reshape(input, (*input.shape[:dim], 1, *input.shape[dim:]))
 
 
@@ -244,6 +247,8 @@ def split(tensor: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tupl
     """Pieces along dim: of split_size each (the last may be smaller), or of the sizes listed."""
     dim = _one_dim(tensor, dim, "split")
     total = tensor.shape[dim]
+    if not isinstance(split_size, Sequence) and split_size < 1:
+        raise ValueError(f"split: pieces should have a size of at least 1, got {split_size!r}")
     sizes = list(split_size) if isinstance(split_size, Sequence) else [min(split_size, total - i) for i in range(0, total, split_size)]
     if sum(sizes) != total:
         raise ValueError(f"split: sizes {sizes} add up to {sum(sizes)}, dimension {dim} of shape {tensor.shape} has {total}")
@@ -254,4 +259,6 @@ def split(tensor: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tupl
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size along dim; the last may be smaller."""
+    if chunks < 1:
+        raise ValueError(f"chunk: expected at least 1 piece, got {chunks!r}")
     return split(input, max(1, -(-input.shape[_one_dim(input, dim, 'chunk')] // chunks)), dim)

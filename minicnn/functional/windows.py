@@ -19,12 +19,13 @@ class Windows(Op):
     def forward(self, x, window, stride, dilation):
         self.shape = x.shape
         (_, _, P, Q, R, S), (n, c, h, w) = self.infer(x, window, stride, dilation), x.strides
-        return np.lib.stride_tricks.as_strided(x, (*x.shape[:2], P, Q, R, S), (n, c, h * stride[0], w * stride[1], h * dilation[0], w * dilation[1]),
-                                               writeable=False)
+        strides = (n, c, h * stride[0], w * stride[1], h * dilation[0], w * dilation[1])
+        return np.lib.stride_tricks.as_strided(x, (*x.shape[:2], P, Q, R, S), strides, writeable=False)
 
     def infer(self, x, window, stride, dilation):
         N, C, H, W = x.shape
-        return (N, C, output_size(H, window[0], stride[0], (0, 0), dilation[0]), output_size(W, window[1], stride[1], (0, 0), dilation[1]), *window)
+        P, Q = (output_size(size, window[i], stride[i], (0, 0), dilation[i]) for i, size in enumerate((H, W)))
+        return (N, C, P, Q, *window)
 
     def backward(self, g, needs):
         return (fold(g, self.shape, self.options["stride"], self.options["dilation"], self.device),)

@@ -70,7 +70,7 @@ class Tanh(Module):
 
 
 class ScaledTanh(Module):
-    """y = 1.7159 · tanh(2x/3): y(±1) = ±1, steepest curvature at ±1 (LeCun et al. 1998, appendix A)"""
+    """y = 1.7159 · tanh(2x/3): y(±1) = ±1, and the strongest curvature near there (LeCun et al. 1998, appendix A)"""
 
     def forward(self, input: Any) -> Any:
         return F.scaled_tanh(input)

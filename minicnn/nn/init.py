@@ -4,12 +4,12 @@ The functions end in an underscore: they set a tensor in place and return it, wi
 Parameter that has not drawn its values yet they only settle what will be drawn. Each takes the next random key of the generator that
 `minicnn.manual_seed` starts.
 
-The variance of a unit's sum is fan_in · Var(w) · Var(x), and of the gradient that goes back through it fan_out · Var(w) · Var(g). What
+The mean square of a unit's sum is fan_in · Var(w) · E[x²], and of the gradient that goes back through it fan_out · Var(w) · E[g²]. What
 keeps a signal from dying or growing from layer to layer is therefore a variance of weights near gain² / fan.
 
     LeCun      Var(w) = 1 / fan_in                       LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, section 4.6
     Xavier     Var(w) = gain² · 2 / (fan_in + fan_out)   Glorot, Bengio, 2010, equation 16
-    Kaiming    Var(w) = gain² / fan                      He, Zhang, Ren, Sun, 2015, section 2.2; gain² = 2 for ReLU, which halves a variance
+    Kaiming    Var(w) = gain² / fan                      He, Zhang, Ren, Sun, 2015, section 2.2; gain² = 2 for ReLU: it halves E[x²]
     orthogonal all singular values equal gain            Saxe, McClelland, Ganguli, 2013
 """
 from math import prod, sqrt
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..kernels import random
+from ..kernels.threads import single_threaded_blas
 from ..modes import no_grad
 from ..tensor import Tensor
 from .parameter import Draw, Parameter
@@ -158,7 +159,7 @@ def orthogonal_(tensor: T, gain: float = 1.0) -> T:
         rows, columns = shape[0], prod(shape[1:])
         exact: Any = np.float64
         a = random.normal(_key(key), (max(rows, columns), min(rows, columns)), dtype=exact)
-        with _single_threaded_blas():                                      # the same bits with any number of threads
+        with single_threaded_blas():                                       # the same bits with any number of threads
             q, r = np.linalg.qr(a)
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
         return (gain * (q if rows >= columns else q.T)).reshape(shape).astype(dtype)
@@ -178,7 +179,3 @@ def _key(key: random.Key | None) -> random.Key:
     assert key is not None
     return key
 
-
-def _single_threaded_blas():
-    from ..kernels.threads import single_threaded_blas
-    return single_threaded_blas()

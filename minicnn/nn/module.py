@@ -23,6 +23,7 @@ from .naming import on_path
 from .parameter import Parameter, move
 from .state import IncompatibleKeys, load_state
 
+
 class Module:
     training: bool
 

@@ -69,7 +69,7 @@ class ZeroPad2d(Module):
 class ChannelShuffle(Module):
     """y[n, i·groups + g] = x[n, g·(C/groups) + i]: each group of the next layer sees every group of this one
 
-    Zhang, Zhou, Lin, Sun, "ShuffleNet", 2018.
+    Zhang, Zhou, Lin, Sun, "ShuffleNet", 2017.
     """
 
     def __init__(self, groups: int):
@@ -86,7 +86,7 @@ class ChannelShuffle(Module):
 class Shift(Module):
     """y[n,c,h,w] = x[n,c,h+dy,w+dx], the offset (dy, dx) fixed for each channel: a 3×3 neighbourhood without a multiplication
 
-    Wu et al., "Shift", 2018; how channels are dealt out to offsets stands at F.shift.
+    Wu et al., "Shift", 2017; how channels are dealt out to offsets stands at F.shift.
     """
 
     def __init__(self, kernel_size: int = 3, dilation: int = 1):

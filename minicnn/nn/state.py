@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .. import device as devices
 from ..modes import no_grad
 from ..tensor import Tensor
 from .parameter import Parameter
@@ -33,7 +34,6 @@ def as_array(name: str, value: Any) -> np.ndarray:
     if isinstance(value, Tensor):
         if value.device == "meta":
             raise ValueError(f"load_state_dict: {name} is on device 'meta' and has no values to load")
-        from .. import device as devices
         return devices.move(value.data, value.device, "cpu")
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
@@ -75,5 +75,5 @@ def load_state(model: "Module", state_dict: Mapping[str, Any], strict: bool) -> 
             tensor.load(given[name])
         else:
             with no_grad():
-                tensor.write(np.asarray(given[name], tensor.dtype))
+                tensor.write(devices.move(np.asarray(given[name], tensor.dtype), "cpu", tensor.device))
     return IncompatibleKeys(missing, unexpected)

@@ -4,7 +4,8 @@
     for epoch in range(90): …; schedule.step()
 
 Names, signatures and values are PyTorch's, which computes most rates from the one before; here a rate does not depend on how it was
-reached, so that a schedule can go on anywhere (load_state_dict) and rounding does not add up.
+reached, so that a schedule can go on anywhere (load_state_dict) and rounding does not add up. Two schedules that are stepped side by
+side therefore do not multiply, as PyTorch's do: the last one holds. One after the other is SequentialLR.
 """
 import math
 from bisect import bisect_right

@@ -16,7 +16,7 @@ _w = torch.where
 CASES = {
     # name                 ours                                              theirs                                       shapes
     "add":                 (lambda a, b: a + b,                              None,                                        [(3, 4), (1, 4)]),
-    "sub":                 (lambda a, b: a - b - 1,                          None,                                        [(3, 1), (2, 1, 4)]),
+    "sub":                 (lambda a, b: a - b - 1,                          None,                                     [(3, 1), (2, 1, 4)]),
     "rsub":                (lambda a: 2 - a,                                 None,                                        [(3, 4)]),
     "mul":                 (lambda a, b: a * b * 3,                          None,                                        [(3, 4), ()]),
     "div":                 (lambda a, b: a / b,                              None,                                        [(3, 4), (3, 1)]),
