@@ -71,5 +71,6 @@ def plane_output(op: str, plane: Sequence[int], window: Pair, stride: Pair, padd
         padded = tuple(plane[i] + sum(padding[i]) for i in (0, 1))
         spanning = f" (spanning {span[0]}×{span[1]} with dilation {dilation})" if span != window else ""
         raise ValueError(f"{op}: a window of {window[0]}×{window[1]}{spanning} does not fit into the padded input "
-                         f"of {padded[0]}×{padded[1]} (input {plane[0]}×{plane[1]}, padding {padding}); use a larger input, more padding or a smaller window")
+                         f"of {padded[0]}×{padded[1]} (input {plane[0]}×{plane[1]}, padding {padding}); "
+                         f"use a larger input, more padding or a smaller window")
     return sizes[0], sizes[1]

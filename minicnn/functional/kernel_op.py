@@ -21,7 +21,8 @@ def contiguous(array, device: str = "cpu"):
 class KernelOp(Op):
     """An Op whose forward and backward are the kernel's; a subclass names the kernel, and gives a definition for second order.
 
-    linear = True: the gradient does not depend on the inputs, so forward does not keep them. Multi-output kernels get the gradient of their first output.
+    linear = True: the gradient does not depend on the inputs, so forward does not keep them. Multi-output kernels get
+    the gradient of their first output.
     """
     linear = False
     saved: Any
