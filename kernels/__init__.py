@@ -90,15 +90,24 @@ class Replacement:
 
     def __init__(self, op: str, forward: Callable | None, backward: Callable | None):
         self.op, self.own_forward, self.own_backward, self.reference = op, forward, backward, _load(op, "reference")
+        if not hasattr(self.reference, "spec") or not hasattr(self.reference.kernel, "forward"):
+            raise ValueError(f"{op!r} cannot be replaced: it is no function with a forward and a backward")
 
     def forward(self, *arrays, **options):
         if self.own_forward is None:
             output, _ = self.reference.forward(*arrays, **options)
         else:
             output = self.own_forward(*arrays, **options)
-            if output is None:
-                raise TypeError(f"{self.op}: your forward returned None; it should return the output array")
+            self.check_output(output, arrays, options)
         return output, (arrays, options)
+
+    def check_output(self, output, arrays, options):
+        expected = module(self.op).output_shape(*(None if a is None else a.shape for a in arrays), **options)
+        several = bool(expected) and isinstance(expected[0], tuple)
+        shapes = [getattr(y, "shape", type(y).__name__) for y in (output if several and isinstance(output, tuple) else [output])]
+        if shapes != (list(expected) if several else [tuple(expected)]):
+            wanted = f"a tuple of arrays of shapes {', '.join(map(str, expected))}" if several else f"an array of shape {tuple(expected)}"
+            raise ValueError(f"{self.op}: your forward returned {', '.join(map(str, shapes))}; it should return {wanted}")
 
     def backward(self, grad_output, saved, needs):
         arrays, options = saved

@@ -46,7 +46,9 @@ def _give_back(lease: _Lease):
     with _lock:
         del _live[id(lease)]
         _Count.live -= lease.size
-        if _Count.idle + lease.size <= KEEP:
+        if _Count.idle + lease.size > KEEP:
+            release()                                  # sizes that nobody asks for any more would fill it for ever
+        if lease.size <= KEEP:
             _idle.setdefault(lease.size, []).append(lease.block)
             _Count.idle += lease.size
 
@@ -67,6 +69,9 @@ def empty(shape, dtype, device: str = "cpu") -> np.ndarray:
         try:
             block = _block(size)
         except MemoryError:
+            if _Count.idle:                            # what is kept for later is needed now
+                release()
+                return empty(shape, dtype)
             raise MemoryError(f"cannot allocate {size / 2**20:,.0f} MiB for an array of shape {shape}, {dtype}; "
                               f"{_Count.live / 2**20:,.0f} MiB are in use. A smaller batch needs less") from None
     array = np.ndarray(shape, dtype, block)

@@ -174,7 +174,8 @@ class Op:
 
     def meta(self, *arrays, **options):
         shapes = self.infer(*arrays, **options)
-        dtype = next(a.dtype for a in arrays if a is not None)
+        present = [a.dtype for a in arrays if a is not None]
+        dtype = np.result_type(*([d for d in present if d.kind == "f"] or present[:1]))
         return tuple(devices.meta_array(s, dtype) for s in shapes) if isinstance(shapes, list) else devices.meta_array(shapes, dtype)
 
     def infer(self, *arrays, **options) -> Any:
@@ -264,13 +265,10 @@ def backpropagate(roots, retain_graph: bool, create_graph: bool, stop=()) -> dic
             op = heapq.heappop(queue)[1]
             op.check()
             grads, needs = arrived.pop(op), [asks(edge) for edge in op.edges]
-            if create_graph:
-                gradients = op.backward_graph(*grads)
-            else:
-                event = tell.start(op, grads) if observers else None
-                gradients = op.backward(*grads, needs=needs)
-                if event is not None:
-                    tell.backward(event, op, grads, gradients)
+            event = tell.start(op, grads) if observers else None
+            gradients = op.backward_graph(*grads) if create_graph else op.backward(*grads, needs=needs)
+            if event is not None:
+                tell.backward(event, op, grads, gradients)
             if not retain_graph:
                 op.release()
             sums.done(grads)

@@ -77,3 +77,9 @@ def test_running_statistics_may_be_written_by_a_second_forward():
     with mc.detect_anomaly():
         (norm(x).sum() + norm(x * 2).sum()).backward()
     assert x.grad is not None
+
+
+def test_a_backward_that_is_itself_recorded_is_watched_too():
+    x = leaf(0.0, 4.0)
+    with mc.detect_anomaly(), pytest.raises(FloatingPointError, match="Div"):
+        mc.grad(x.sqrt().sum(), x, create_graph=True)

@@ -93,3 +93,14 @@ def test_your_own_kernel():
         with pytest.raises(ValueError, match=r"gradient 1 is shape \(5, 2\); it should have"):
             F.linear(x, w, b).sum().backward()
     assert np.array_equal(mc.grad(F.linear(x, w, b).sum(), w)[0].numpy(), right.numpy())
+
+
+def test_your_own_kernel_of_a_wrong_shape_is_told():
+    x = Tensor(np.ones((1, 1, 4, 4)))
+    for op, forward, text in [("relu", lambda x: x[:, :, :2], r"returned \(1, 1, 2, 4\); it should return an array of shape \(1, 1, 4"),
+                              ("relu", lambda x: None, "returned NoneType"),
+                              ("max_pool2d", lambda x, **_: x[:, :, ::2, ::2], "it should return a tuple of arrays of shapes")]:
+        with kernels.replace(op, forward=forward), pytest.raises(ValueError, match=text):
+            F.relu(x) if op == "relu" else F.max_pool2d(x, 2)
+    with pytest.raises(ValueError, match="'sgd' cannot be replaced"), kernels.replace("sgd", forward=lambda x: x):
+        pass

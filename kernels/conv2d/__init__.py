@@ -1,8 +1,8 @@
 """Convolution: the same small window of weights slides over every image, and each output is a weighted sum of what it sees.
 
-    y[n,k,p,q] = b[k] + Σ_{c,r,s} x[n, g·C/G + c, p·stride_h − top + r·dilation_h, q·stride_w − left + s·dilation_w] · w[k,c,r,s]
+    y[n,k,p,q] = b[k] + Σ_{c,r,s} x[n, j·C/G + c, p·stride_h − top + r·dilation_h, q·stride_w − left + s·dilation_w] · w[k,c,r,s]
 
-    c counts 0 … C/G − 1, and g = k // (K/G) is the group of output channel k: with groups = G > 1 it sees only the C/G input channels of
+    c counts 0 … C/G − 1, and j = k // (K/G) is the group of output channel k: with groups = G > 1 it sees only the C/G input channels of
     its own group. G = C is a depthwise convolution. x counts as 0 outside its plane: that is the padding, ((top, bottom), (left, right)).
     (Strictly this is a correlation: a convolution in the sense of mathematics would turn the window around. Weights are learnt, so the
     field does not mind.)

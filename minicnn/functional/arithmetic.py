@@ -177,6 +177,8 @@ class Clamp(Op):
     reads_outputs = False
 
     def forward(self, x, low=None, high=None):
+        if x.dtype.kind != "f" and any(isinstance(bound, float) for bound in (low, high)):
+            x = x.astype(np.float32)
         self.inputs, self.low, self.high = (x,), low, high
         return np.clip(x, low, high, out=memory.empty(x.shape, x.dtype, self.device))
 

@@ -64,9 +64,9 @@ def _as_before(y: Tensor, input: Tensor) -> Tensor:
 
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
            padding: Size | Sequence[Sequence[int]] | str = 0, dilation: Size = 1, groups: int = 1) -> Tensor:
-    """y[n,k,p,q] = b[k] + Σ_{c,r,s} x[n, g·C/G + c, p·stride_h − top + r·dilation_h, q·stride_w − left + s·dilation_w] · w[k,c,r,s]
+    """y[n,k,p,q] = b[k] + Σ_{c,r,s} x[n, j·C/G + c, p·stride_h − top + r·dilation_h, q·stride_w − left + s·dilation_w] · w[k,c,r,s]
 
-    g = k // (K/G) is the group of output channel k; x is 0 outside its plane.
+    j = k // (K/G) is the group of output channel k; x is 0 outside its plane.
     input: (N, C, H, W), or (C, H, W) for one image.  weight: (K, C/G, R, S).  bias: (K,) or None.
     stride, dilation: a number or (vertical, horizontal).  groups: G, divides C and K; G = C is a depthwise convolution.
     padding: p, (vertical, horizontal), ((top, bottom), (left, right)), "valid" (none), or "same": the output is as large as the input, or

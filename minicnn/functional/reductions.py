@@ -16,9 +16,11 @@ Dims = int | Sequence[int] | None
 def _dims(input: Tensor, dim: Dims, name: str) -> tuple[int, ...]:
     rank = len(input.shape)
     wanted = range(rank) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if not rank and all(d in (-1, 0) for d in wanted):
+        return ()                                                        # a number has no dimension; PyTorch lets one sum over it
     if any(not -rank <= d < rank for d in wanted):
         raise IndexError(f"{name}: a tensor of shape {input.shape} has dimensions {-rank} … {rank - 1}, got {dim}")
-    return tuple(sorted(d % rank for d in wanted)) if rank else ()
+    return tuple(sorted(d % rank for d in wanted))
 
 
 def _kept(shape: tuple, dims: tuple) -> tuple:
@@ -73,6 +75,28 @@ class Extreme(Op):
         return (g * mask,)
 
 
+class ExtremeOfAll(Op):
+    """The largest (or smallest) value of all; equals share the gradient evenly, as in PyTorch."""
+    reads_inputs = reads_outputs = False
+
+    def forward(self, x, largest):
+        if not x.size:
+            raise ValueError(f"max: a tensor of shape {x.shape} is empty and has no extreme value")
+        y = x.max() if largest else x.min()
+        hits = np.isnan(x) if np.isnan(y) else x == y
+        self.share = (hits / hits.sum()).astype(x.dtype if x.dtype.kind == "f" else np.float32)
+        return y
+
+    def infer(self, x, largest):
+        return ()
+
+    def backward(self, g, needs):
+        return (g * self.share,)
+
+    def backward_graph(self, g):
+        return (g * self.share,)
+
+
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Σ x over the dimensions dim (all by default).  IndexError for a dimension that is not there."""
     dims = _dims(input, dim, "sum")
@@ -103,8 +127,7 @@ def _extreme(input: Tensor, dim: int | None, keepdim: bool, largest: bool, name:
     if dim is not None and not isinstance(dim, (int, np.integer)):
         raise TypeError(f"{name}: dim should be one whole number, got {dim!r}; for two tensors use {name}imum(a, b)")
     if dim is None:
-        values, _ = Extreme.apply(reshape(input, (-1,) if math.prod(input.shape) else (0,)), dim=0, largest=largest)
-        return reshape(values, ())
+        return ExtremeOfAll.apply(input, largest=largest)
     d = _dims(input, dim, name)[0]
     values, indices = Extreme.apply(input, dim=d, largest=largest)
     if not keepdim:
@@ -114,12 +137,18 @@ def _extreme(input: Tensor, dim: int | None, keepdim: bool, largest: bool, name:
 
 
 def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The largest value; with dim, the pair (values, indices) along it. Of equals the first takes the gradient. NaN wins."""
+    """The largest value; with dim, the pair (values, indices) along it. NaN wins.
+
+    Of equals along dim the first takes the gradient; without dim they share it evenly.
+    """
     return _extreme(input, dim, keepdim, True, "max")
 
 
 def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The smallest value; with dim, the pair (values, indices) along it. Of equals the first takes the gradient. NaN wins."""
+    """The smallest value; with dim, the pair (values, indices) along it. NaN wins.
+
+    Of equals along dim the first takes the gradient; without dim they share it evenly.
+    """
     return _extreme(input, dim, keepdim, False, "min")
 
 

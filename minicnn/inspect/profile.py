@@ -18,7 +18,7 @@ import numpy as np
 from ..modes import record
 from ..nn import Module
 from ..observers import Event, observe
-from ..tensor import Tensor
+from ..tensor import Op, Tensor
 
 
 @dataclass
@@ -45,17 +45,20 @@ class Entry:
 class Profile:
     """What was recorded: entries by (operation, module), and their sums."""
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
-    _inside: list[float] = field(default_factory=list)        # for each operation that is running: seconds spent in operations inside it
+    _inside: list[tuple[Op, float]] = field(default_factory=list)        # operations that are running, seconds spent in others inside them
 
     def __call__(self, event: Event) -> None:
         if event.moment.startswith("before"):
-            self._inside.append(0.0)
+            self._inside.append((event.op, 0.0))
             return
-        if not self._inside:
+        if not any(op is event.op for op, _ in self._inside):
             return                                             # it began before the profile did
-        own = event.seconds - self._inside.pop()
+        while self._inside[-1][0] is not event.op:
+            self._inside.pop()                                 # one that raised, and never ended
+        own = event.seconds - self._inside.pop()[1]
         if self._inside:
-            self._inside[-1] += event.seconds
+            outer, spent = self._inside[-1]
+            self._inside[-1] = outer, spent + event.seconds
         name = event.op.kernel or type(event.op).__name__.lower()
         entry = self.entries.setdefault((name, event.path), Entry(name))
         if event.moment == "forward":

@@ -53,22 +53,13 @@ def load_state(model: "Module", state_dict: Mapping[str, Any], strict: bool) -> 
         raise ValueError(f"load_state_dict: this {type(model).__name__} is on device 'meta', which has no memory for values; "
                          f"build it on the CPU")
     given = {name: as_array(name, value) for name, value in state_dict.items()}
-    for path, module in model.named_modules(remove_duplicate=False):
-        module._before_load(f"{path}." if path else "", given)
-
-    own = model._state()
-    missing = [name for name in own if name not in given]
-    unexpected = [name for name in given if name not in own]
-    shapes = [f"{name}: {given[name].shape} was given, the model has {tensor.shape}"
-              for name, tensor in own.items() if name in given and given[name].shape != tensor.shape]
-    if shapes or strict and (missing or unexpected):
-        near = {name: difflib.get_close_matches(name, missing, 1) for name in unexpected[:SHOWN]}
-        unknown = [f"{name}   (did you mean {near[name][0]}?)" if near.get(name) else name for name in unexpected]
-        lines = (_listed("missing", missing) + _listed("unexpected", unknown)) if strict else []
-        advice = "; strict=False loads the names that agree" if strict and not shapes else ""
-        raise StateDictError("\n".join([f"load_state_dict: this state_dict does not fit {type(model).__name__}; nothing was loaded{advice}",
-                                        *lines, *_listed("wrong shape", shapes)]))
-    for name, tensor in own.items():
+    modules = [(f"{path}." if path else "", module) for path, module in model.named_modules(remove_duplicate=False)]
+    lazy = tuple(prefix for prefix, module in modules if hasattr(module, "set_size"))
+    _compare(model, given, strict, sizeless=lazy)
+    for prefix, module in modules:                                             # lazy layers take their sizes
+        module._before_load(prefix, given)
+    missing, unexpected = _compare(model, given, strict)
+    for name, tensor in model._state().items():
         if name not in given:
             continue
         if isinstance(tensor, Parameter):
@@ -77,3 +68,23 @@ def load_state(model: "Module", state_dict: Mapping[str, Any], strict: bool) -> 
             with no_grad():
                 tensor.write(devices.move(np.asarray(given[name], tensor.dtype), "cpu", tensor.device))
     return IncompatibleKeys(missing, unexpected)
+
+
+def _compare(model: "Module", given: Mapping[str, np.ndarray], strict: bool, sizeless: tuple[str, ...] = ()) -> tuple[list[str], list[str]]:
+    """The names (missing, unexpected).  StateDictError that lists everything that does not fit, if that is not allowed.
+
+    sizeless: beginnings of names whose shapes are not known yet.
+    """
+    own = model._state()
+    missing = [name for name in own if name not in given]
+    unexpected = [name for name in given if name not in own]
+    shapes = [f"{name}: {given[name].shape} was given, the model has {tensor.shape}" for name, tensor in own.items()
+              if name in given and not name.startswith(sizeless) and given[name].shape != tensor.shape]
+    if shapes or strict and (missing or unexpected):
+        near = {name: difflib.get_close_matches(name, missing, 1) for name in unexpected[:SHOWN]}
+        unknown = [f"{name}   (did you mean {near[name][0]}?)" if near.get(name) else name for name in unexpected]
+        lines = (_listed("missing", missing) + _listed("unexpected", unknown)) if strict else []
+        advice = "; strict=False loads the names that agree" if strict and not shapes else ""
+        raise StateDictError("\n".join([f"load_state_dict: this state_dict does not fit {type(model).__name__}; nothing was loaded{advice}",
+                                        *lines, *_listed("wrong shape", shapes)]))
+    return missing, unexpected

@@ -41,6 +41,10 @@ class Config:
         missing = [name for name in (*names, "recipe") if name not in values]
         if missing:
             raise ValueError(f"the configuration has no {', '.join(missing)}")
+        for name, own in (("split_seed", SPLIT_SEED), ("held_out", HELD_OUT)):
+            if values.get(name, own) != own:
+                raise ValueError(f"this run held out other images than this version of minicnn would ({name} {values[name]}, here {own}); "
+                                 f"go on with version {values.get('minicnn', 'that made it')}")
         return cls(recipe=Recipe.from_dict(values["recipe"]), **{name: values[name] for name in names})
 
 

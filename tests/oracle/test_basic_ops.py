@@ -40,6 +40,7 @@ CASES = {
     "var biased":          (lambda a: a.var((0, 2), unbiased=False),         None,                                        [(3, 4, 5)]),
     "std":                 (lambda a: a.std((0, 1)).exp(),                   None,                                        [(3, 4, 5)]),
     "max":                 (lambda a: (a * a).max(),                         None,                                        [(3, 4, 5)]),
+    "max with ties":       (lambda a: (a * 0 + 1).max() * a.clamp(-0.1, 0.1).max() * a.clamp(-0.1, 0.1).min(), None,   [(3, 4)]),
     "max of dim":          (lambda a: a.max(1)[0] * a.min(-2)[0],            None,                                        [(3, 4, 5)]),
     "reshape, permute":    (lambda a: a.reshape(4, -1).permute(1, 0) ** 2,   None,                                        [(3, 4, 5)]),
     "flatten, transpose":  (lambda a: a.flatten(1).transpose(0, 1) ** 2,     None,                                        [(3, 4, 5)]),
