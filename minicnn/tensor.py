@@ -21,6 +21,7 @@ from .accumulate import Sums, unshared
 from .graph import leading_to
 from .modes import mode, record
 from .observers import observers, tell
+from .promotion import number_beside, promote
 
 if TYPE_CHECKING:
     from .signatures import TensorMethods
@@ -50,8 +51,9 @@ class Tensor(TensorMethods):
         array = np.asarray(data, dtype) if not hasattr(data, "__cuda_array_interface__") else data
         if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
             array = array.astype(np.float32)                                         # Python's own numbers
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"Tensor: expected numbers, got an array of dtype {array.dtype}")
+        if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+            raise TypeError(f"Tensor: expected whole or floating-point numbers of at most 64 bits, got an array of dtype {array.dtype}")
+        array = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
         if requires_grad and array.dtype.kind != "f":
             raise TypeError(f"Tensor: only floating-point tensors have gradients, this one is {array.dtype}; convert it first: x.float()")
         self._fill(devices.move(array, "cpu", devices.checked_device(device)) if device not in (None, "cpu") else array, device or "cpu")
@@ -119,7 +121,7 @@ def starting_gradient(output: Tensor, gradient: Any) -> Tensor:
     gradient = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, output.dtype))
     if gradient.shape != output.shape:
         raise ValueError(f"backward: the gradient has shape {gradient.shape}, the tensor {output.shape}; they must be the same")
-    return gradient
+    return gradient if gradient.dtype == output.dtype else gradient.to(output.dtype)
 
 
 class Op:
@@ -175,7 +177,7 @@ class Op:
     def meta(self, *arrays, **options):
         shapes = self.infer(*arrays, **options)
         present = [a.dtype for a in arrays if a is not None]
-        dtype = np.result_type(*([d for d in present if d.kind == "f"] or present[:1]))
+        dtype = promote(*present)
         return tuple(devices.meta_array(s, dtype) for s in shapes) if isinstance(shapes, list) else devices.meta_array(shapes, dtype)
 
     def infer(self, *arrays, **options) -> Any:
@@ -225,8 +227,7 @@ def _as_tensors(inputs) -> list:
     for value in inputs:
         if value is not None and not isinstance(value, Tensor):
             if isinstance(value, (bool, int, float)) and first is not None:
-                widens = first.dtype.kind != "f" and isinstance(value, float)          # an integer tensor plus 0.5
-                value = tensor_of(np.asarray(value, np.float32 if widens else first.dtype), first.device)
+                value = tensor_of(number_beside(value, first.dtype), first.device)
             else:
                 value = Tensor(value)
         tensors.append(value)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CORE = {"tensor", "device", "modes", "observers", "accumulate", "graph", "signatures", "anomaly"}
+CORE = {"tensor", "device", "modes", "observers", "accumulate", "graph", "signatures", "anomaly", "promotion"}
 FLOORS = [                      # a file imports from its own floor and from those below it
     {"kernels"},
     CORE,

@@ -177,7 +177,7 @@ class hardswish:
 
     @staticmethod
     def forward(x):
-        return x * (np.minimum(np.maximum(x + 3, 0), 6) / 6), x
+        return np.maximum(x, -3) * (np.minimum(np.maximum(x + 3, 0), 6) / 6), x           # −∞ · 0 would be NaN
 
     @staticmethod
     def backward(grad_output, saved, needs=(True,)):

@@ -9,7 +9,9 @@ An input that was broadcast was used many times, so its gradient is the sum over
 """
 import numpy as np
 
+from ..device import meta_array
 from ..kernels import memory
+from ..promotion import number_beside, promote
 from ..tensor import Op, Tensor, tensor_of
 from .shapes import sum_to
 
@@ -22,24 +24,24 @@ class Elementwise(Op):
     y = None
 
     def forward(self, *arrays):
-        self.shapes = [a.shape for a in arrays]
+        self.shapes, self.dtypes = [a.shape for a in arrays], [a.dtype for a in arrays]
         self.inputs = arrays if self.reads_inputs else (None,) * len(arrays)
         y = self.compute(arrays)
         self.y = y if self.reads_outputs else None
         return y
 
     def compute(self, arrays):
-        ufunc, dtypes = type(self).ufunc, {a.dtype for a in arrays}
-        dtype = np.result_type(*dtypes)
-        if all(d.kind != "f" for d in dtypes):
-            y = ufunc(*arrays)
-            return y.astype(np.float32) if y.dtype.kind == "f" else y
-        if dtype == np.float64 and np.dtype(np.float64) not in dtypes:
-            dtype = np.dtype(np.float32)                  # int64 beside float32 stays float32, as in PyTorch
+        ufunc, dtype = type(self).ufunc, promote(*(a.dtype for a in arrays))
+        if dtype.kind != "f":
+            with np.errstate(all="ignore"):
+                y = ufunc(*arrays)
+                if y.dtype.kind != "f":
+                    return y
+            dtype = np.dtype(np.float32)                  # exp of whole numbers, 1 / 2: floating point, as in PyTorch
         shapes = set(self.shapes)
         shape = shapes.pop() if len(shapes) == 1 else self.broadcast(self.shapes)
         with np.errstate(all="ignore"):                   # log(−1) is NaN, without a warning; detect_anomaly finds it
-            return ufunc(*arrays, out=memory.empty(shape, dtype, self.device), casting="same_kind", dtype=dtype)
+            return ufunc(*arrays, out=memory.empty(shape, dtype, self.device), casting="unsafe", dtype=dtype)
 
     def broadcast(self, shapes) -> tuple:
         try:
@@ -53,14 +55,14 @@ class Elementwise(Op):
 
     def backward(self, g, needs):
         with np.errstate(all="ignore"):
-            return tuple(sum_to(rule(g, self.y, *self.inputs), shape) if need else None
-                         for rule, shape, need in zip(self.rules, self.shapes, needs))
+            return tuple(sum_to(rule(g, self.y, *self.inputs), shape).astype(dtype, copy=False) if need else None
+                         for rule, shape, dtype, need in zip(self.rules, self.shapes, self.dtypes, needs))
 
     def backward_graph(self, g):
         y = None if self.y is None else self.output_tensor()
         inputs = self.input_tensors()
-        return tuple(None if edge is None else sum_to(rule(g, y, *inputs), shape)
-                     for rule, shape, edge in zip(self.rules, self.shapes, self.edges))
+        return tuple(None if edge is None else sum_to(rule(g, y, *inputs), shape).to(dtype)
+                     for rule, shape, dtype, edge in zip(self.rules, self.shapes, self.dtypes, self.edges))
 
     def output_tensor(self) -> Tensor:
         """The output that forward kept, in its old place of the graph."""
@@ -121,6 +123,11 @@ class Sqrt(Elementwise):
     rules = (lambda g, y, a: g / (2 * y),)
 
 
+class Deviation(Sqrt):
+    """√a for a standard deviation: where it is 0 its gradient counts as 0, as in PyTorch, not as 0 · ∞."""
+    rules = (lambda g, y, a: where_array_or_tensor(_data(y) > 0, g / (2 * y), 0.0),)
+
+
 class Abs(Elementwise):
     """|a|, with derivative 0 at 0."""
     ufunc = np.absolute
@@ -141,16 +148,16 @@ class Pow(Elementwise):
     """a ** b.  The rule for b holds for a > 0; where a = 0 its gradient is 0, as in PyTorch."""
     ufunc, reads_outputs = np.power, True
     rules = (lambda g, y, a, b: g * b * a ** _one_less(b),
-             lambda g, y, a, b: g * y * _log_or_zero(a))
+             lambda g, y, a, b: g * y * _log_or_zero(a, b))
 
 
 def _one_less(exponent):
     return where_array_or_tensor(_data(exponent) != 0, exponent - 1, 1.0)      # a ** 0 is constant: b · a¹ is 0 also at a = 0
 
 
-def _log_or_zero(a):
-    positive = _data(a) != 0
-    safe = where_array_or_tensor(positive, a, 1.0)
+def _log_or_zero(a, exponent):
+    counts = (_data(a) != 0) | (_data(exponent) < 0)                # 0 ** b is 0 for all b > 0: no slope in b
+    safe = where_array_or_tensor(counts, a, 1.0)
     return log(safe) if isinstance(safe, Tensor) else np.log(safe)
 
 
@@ -205,11 +212,11 @@ class Where(Op):
     reads_inputs = reads_outputs = False
 
     def forward(self, condition, a, b):
-        self.condition, self.shapes = condition.astype(bool, copy=False), (a.shape, b.shape)
-        return np.where(self.condition, a, b).astype(np.result_type(a, b), copy=False)
+        self.condition, self.shapes = condition.astype(bool), (a.shape, b.shape)         # a copy: the user may write to his
+        return np.where(self.condition, a, b).astype(promote(a.dtype, b.dtype), copy=False)
 
     def meta(self, condition, a, b):
-        return np.broadcast_to(np.zeros((), a.dtype), np.broadcast_shapes(condition.shape, a.shape, b.shape))
+        return meta_array(np.broadcast_shapes(condition.shape, a.shape, b.shape), promote(a.dtype, b.dtype))
 
     def backward(self, g, needs):
         zero = g.dtype.type(0)
@@ -225,8 +232,8 @@ def where(condition, input, other) -> Tensor:
     if not isinstance(condition, Tensor):
         condition = Tensor(np.asarray(condition))
     tensors = [t for t in (input, other) if isinstance(t, Tensor)]
-    dtype = tensors[0].dtype if tensors else np.float32
-    sides = [t if isinstance(t, Tensor) else Tensor(np.asarray(t, dtype)) for t in (input, other)]
+    dtype = tensors[0].dtype if tensors else np.dtype(np.float32)
+    sides = [number_beside(t, dtype) if isinstance(t, (bool, int, float)) else t for t in (input, other)]
     return Where.apply(condition, *sides)
 
 
@@ -299,4 +306,7 @@ def clamp(input, min=None, max=None) -> Tensor:
     """The values brought into [min, max]; the gradient passes where they were inside.  ValueError if neither bound is given."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        x = input if min is None else where(input < min, min, input)
+        return x if max is None else where(x > max, max, x)
     return Clamp.apply(input, low=min, high=max)

@@ -1,4 +1,5 @@
 """Losses: how far predictions are from their targets."""
+import operator
 import warnings
 from typing import Any
 
@@ -69,6 +70,8 @@ def _labels(op: str, input: Tensor, target: Any, probabilities: bool) -> Tensor:
         raise ValueError(f"{op}: the target has the shape of the input, {input.shape}, but holds whole numbers ({target.dtype}). "
                          f"Class probabilities should be floating-point: target.to('{input.dtype}'); labels are one number a row, "
                          f"without the class dimension")
+    if target.dtype == np.uint64 and target.data.size and int(target.data.max()) > np.iinfo(np.int64).max:
+        raise ValueError(f"{op}: label {target.data.max()} is out of range 0 … {input.shape[1 if len(input.shape) > 1 else 0] - 1}")
     return target.to(np.int64)
 
 
@@ -87,7 +90,7 @@ def nll_loss(input: Tensor, target: Any, weight: Tensor | None = None, ignore_in
     labels that are no whole numbers.
     """
     target = _labels("nll_loss", input, target, probabilities=False)
-    return NLLLoss.apply(input, target, _constant("nll_loss", weight), ignore_index=int(ignore_index), reduction=reduction)
+    return NLLLoss.apply(input, target, _constant("nll_loss", weight), ignore_index=operator.index(ignore_index), reduction=reduction)
 
 
 def cross_entropy(input: Tensor, target: Any, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean",
@@ -101,7 +104,8 @@ def cross_entropy(input: Tensor, target: Any, weight: Tensor | None = None, igno
     outside 0 … 1, TypeError for labels that are no whole numbers.
     """
     target = _labels("cross_entropy", input, target, probabilities=True)
-    return CrossEntropy.apply(input, target, _constant("cross_entropy", weight), ignore_index=int(ignore_index), reduction=reduction,
+    return CrossEntropy.apply(input, target, _constant("cross_entropy", weight),
+                              ignore_index=operator.index(ignore_index), reduction=reduction,
                               label_smoothing=float(label_smoothing))
 
 

@@ -24,14 +24,14 @@ class MaxPool2d(KernelOp):
     def forward(self, x, **options):
         self.shape = x.shape
         y, self.indices = super().forward(x, **options)
-        return y, self.indices
+        return y, self.indices.astype(np.int64)            # a copy, in PyTorch's type: the user may write to his
 
     def keep_inputs(self, arrays):
         pass
 
     def meta(self, *arrays, **options):
         y, indices = super().meta(*arrays, **options)
-        return y, meta_array(indices.shape, np.int32)
+        return y, meta_array(indices.shape, np.int64)
 
     def backward_graph(self, g, *unused) -> tuple:
         (N, C, _, W), indices = self.shape, self.indices                   # gradients added at the winners, as a Tensor operation
@@ -84,7 +84,7 @@ def max_pool2d(input: Tensor, kernel_size: Size, stride: Size | None = None, pad
     input (N, C, H, W) or (C, H, W); kernel_size, stride (default: kernel_size), dilation: numbers or pairs (height, width), in pixels.
     padding: a number, a pair, ((top, bottom), (left, right)), "valid", or "same": ⌈H/stride⌉ × ⌈W/stride⌉ outputs, the odd pixel after.
     ceil_mode: round the output size up; the last window must start inside the input or its leading padding.
-    Returns (N, C, P, Q), and with return_indices also the positions h·W + w of the maxima, int32.
+    Returns (N, C, P, Q), and with return_indices also the positions h·W + w of the maxima, int64.
     Of equal elements the first in row-major order takes the whole gradient.
     Raises ValueError for a window that does not fit or sees padding alone, and symmetric padding of more than half a window.
     """
@@ -123,7 +123,7 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     """y[n,c,p,q] = max of x[n,c,h,w] over ⌊p·H/P⌋ ≤ h < ⌈(p+1)·H/P⌉, ⌊q·W/Q⌋ ≤ w < ⌈(q+1)·W/Q⌉
 
     input (N, C, H, W) or (C, H, W); output_size: a number or a pair (P, Q), None for the size of the input. Returns (N, C, P, Q), and
-    with return_indices also the positions h·W + w of the maxima, int32.
+    with return_indices also the positions h·W + w of the maxima, int64.
     Raises ValueError for an empty plane or an output size < 1.
     """
     x = _batch(input, "adaptive_max_pool2d")

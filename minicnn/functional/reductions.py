@@ -7,7 +7,7 @@ import numpy as np
 
 from ..kernels import memory
 from ..tensor import Op, Tensor
-from .arithmetic import Sqrt
+from .arithmetic import Deviation
 from .shapes import expand, reshape
 
 Dims = int | Sequence[int] | None
@@ -15,7 +15,7 @@ Dims = int | Sequence[int] | None
 
 def _dims(input: Tensor, dim: Dims, name: str) -> tuple[int, ...]:
     rank = len(input.shape)
-    wanted = range(rank) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    wanted = range(rank) if dim is None or dim == () else (dim,) if isinstance(dim, int) else tuple(dim)
     if not rank and all(d in (-1, 0) for d in wanted):
         return ()                                                        # a number has no dimension; PyTorch lets one sum over it
     if any(not -rank <= d < rank for d in wanted):
@@ -34,7 +34,7 @@ class Sum(Op):
     def forward(self, x, dims):
         self.shape = x.shape
         if x.dtype.kind != "f":
-            return x.sum(axis=dims, keepdims=True)
+            return x.sum(axis=dims, keepdims=True, dtype=np.int64)
         out = memory.empty(_kept(x.shape, dims), x.dtype, self.device)
         out[...] = x.sum(axis=dims, keepdims=True, dtype=np.float64)
         return out
@@ -58,7 +58,7 @@ class Extreme(Op):
             raise ValueError(f"max: dimension {dim} of shape {x.shape} is empty and has no extreme value")
         self.shape = x.shape
         self.index = np.expand_dims(x.argmax(dim) if largest else x.argmin(dim), dim)
-        return np.take_along_axis(x, self.index, dim), self.index
+        return np.take_along_axis(x, self.index, dim), self.index.copy()           # a copy: the user may write to his
 
     def meta(self, x, dim, largest):
         shape = _kept(x.shape, (dim,))
@@ -120,7 +120,7 @@ def var(input: Tensor, dim: Dims = None, unbiased: bool = True, keepdim: bool = 
 
 def std(input: Tensor, dim: Dims = None, unbiased: bool = True, keepdim: bool = False) -> Tensor:
     """The square root of var."""
-    return Sqrt.apply(var(input, dim, unbiased, keepdim))
+    return Deviation.apply(var(input, dim, unbiased, keepdim))
 
 
 def _extreme(input: Tensor, dim: int | None, keepdim: bool, largest: bool, name: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import memory
+from ..promotion import promote
 from ..tensor import Op, Tensor
 
 
@@ -131,8 +132,8 @@ class Cat(Op):
 
     def forward(self, *arrays, dim):
         self.ends = np.cumsum([a.shape[dim] for a in arrays])[:-1].tolist()
-        out = memory.empty(self.infer(*arrays, dim=dim), np.result_type(*arrays), self.device)
-        return np.concatenate(arrays, dim, out=out)
+        out = memory.empty(self.infer(*arrays, dim=dim), promote(*(a.dtype for a in arrays)), self.device)
+        return np.concatenate(arrays, dim, out=out, casting="unsafe")
 
     def infer(self, *arrays, dim):
         shape = list(arrays[0].shape)
@@ -159,6 +160,8 @@ def _one_dim(x, dim: int, name: str) -> int:
 def reshape(input: Tensor, *shape) -> Tensor:
     """The same elements in row-major order in another shape; one −1 stands for what is left.  ValueError if they do not fit."""
     sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+    if not all(isinstance(n, (int, np.integer)) and n >= -1 for n in sizes):
+        raise ValueError(f"reshape: sizes should be whole numbers, 0 or more, or one −1, got {sizes}")
     known = math.prod(n for n in sizes if n != -1)
     total = math.prod(input.shape)
     if sizes.count(-1) > 1 or (known != total if -1 not in sizes else known == 0 or total % known):
@@ -218,9 +221,21 @@ def expand(input: Tensor, *shape) -> Tensor:
 
 
 def getitem(input: Tensor, index) -> Tensor:
+    """x[index] as in PyTorch: numbers, slices, None and … first; then lists, integer tensors and masks, which copy."""
     parts = index if isinstance(index, tuple) else (index,)
-    plain = tuple(p.data if isinstance(p, Tensor) else np.asarray(p) if isinstance(p, list) else p for p in parts)
+    plain = tuple(np.array(p.data if isinstance(p, Tensor) else p) if isinstance(p, (Tensor, list, np.ndarray)) else p for p in parts)
+    if any(isinstance(p, np.ndarray) for p in plain) and any(isinstance(p, (int, np.integer)) for p in plain):
+        # NumPy counts a number beside a list as a list of one, which moves axes about; PyTorch takes it first
+        first = [axis for p in plain if p is not None for axis in _whole_axes(p)]
+        input, plain = GetItem.apply(input, index=tuple(first)), tuple(p for p in plain if not isinstance(p, (int, np.integer)))
     return GetItem.apply(input, index=plain)
+
+
+def _whole_axes(part) -> list:
+    """A number or … as it is; for anything else, the axes that it indexes, whole."""
+    if isinstance(part, (int, np.integer)) or part is Ellipsis:
+        return [part]
+    return [slice(None)] * (part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1)
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

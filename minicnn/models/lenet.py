@@ -42,12 +42,18 @@ def lenet5_textbook(num_classes: int = 10, in_channels: int = 1) -> nn.Module:
     """LeNet-5 of the textbooks: every map of C3 sees every map of S2, plain average pooling, softmax.
 
     Images of 32×32: a digit of 28×28 is padded by 2, so that its strokes come to the middle of the receptive fields of the last maps.
+    Starts from Xavier's uniform weights, which keep the variance through layers of tanh, and biases 0.
     """
-    return LeNet(
+    network = LeNet(
         "lenet5_textbook", (in_channels, 32, 32),
         dict(c1=nn.Conv2d(in_channels, 6, 5), tanh1=nn.Tanh(), s2=nn.AvgPool2d(2),            # 6×28×28 → 6×14×14
              c3=nn.Conv2d(6, 16, 5),          tanh3=nn.Tanh(), s4=nn.AvgPool2d(2)),           # 16×10×10 → 16×5×5
         dict(c5=nn.Linear(400, 120), tanh5=nn.Tanh(), f6=nn.Linear(120, 84), tanh6=nn.Tanh(), output=nn.Linear(84, num_classes)))
+    for layer in network.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)                                                        # type: ignore[arg-type]
+    return network
 
 
 @model("lenet_caffe", params=431_080, macs=2_293_000, input_shape=(1, 28, 28),

@@ -51,6 +51,8 @@ class Optimizer:
                                 f"not model.named_parameters() or a state_dict")
             if p.op is not None:
                 raise ValueError(f"{name}: parameter {i}, of shape {p.shape}, is the result of an operation; only leaves can be optimised")
+            if p.dtype not in (np.float32, np.float64):
+                raise TypeError(f"{name}: parameter {i}, of shape {p.shape}, is {p.dtype}; the kernels take float32 and float64")
             if id(p) in seen:
                 raise ValueError(f"{name}: parameter {i}, of shape {p.shape}, comes twice; each can be in one group only")
             seen.add(id(p))
@@ -90,6 +92,7 @@ class Optimizer:
         loss = closure() if closure is not None else None
         with no_grad():
             for group in self.param_groups:
+                self.check(group)                          # somebody may have set a rate of NaN meanwhile
                 for p in group["params"]:
                     if p.grad is not None:
                         self._step(p, group)

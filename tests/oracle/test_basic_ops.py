@@ -104,3 +104,55 @@ def test_types_of_results_are_pytorchs(expression):
     ours = expression(lambda v: Tensor(np.array(v, np.float32 if isinstance(v, float) else np.int64)))
     theirs = expression(lambda v: torch.tensor(v))
     assert ours.dtype == theirs.numpy().dtype and ours.item() == theirs.item()
+
+
+AS_PYTORCH = {
+    "exp of int8":                 lambda m, t: m.exp(t(np.array([12], np.int8))),
+    "exp of bool":                 lambda m, t: m.exp(t(np.array([True]))),
+    "log of uint8":                lambda m, t: m.log(t(np.array([200], np.uint8))),
+    "bool plus number":            lambda m, t: t(np.array([True, False])) + 2,
+    "bool compared with a number": lambda m, t: t(np.array([True])) == 2,
+    "where of ints and a float":   lambda m, t: m.where(t(np.array([True, False])), t(np.array([1, 2])), 0.5),
+    "sum over no dims":            lambda m, t: t(np.array([1.0, 2.0])).sum(()),
+    "sum of uint8":                lambda m, t: t(np.array([200, 100], np.uint8)).sum(),
+    "number beside a list":        lambda m, t: t(np.arange(75.0).reshape(1, 3, 5, 5))[0, :, [0, 1]],
+    "number, mask and None":       lambda m, t: t(np.arange(24.0).reshape(2, 3, 4))[None, 1, [True, False, True]],
+    "cat of int and float32":      lambda m, t: m.cat([t(np.array([1])), t(np.array([0.5], np.float32))], 0),
+    "int64 times float32":         lambda m, t: t(np.array([3])) * t(np.array([0.5], np.float32)),
+    "division of ints":            lambda m, t: t(np.array([3])) / t(np.array([2])),
+}
+
+
+@pytest.mark.parametrize("name", AS_PYTORCH)
+def test_odd_types_and_indices_as_in_pytorch(name):
+    ours, theirs = AS_PYTORCH[name](F, Tensor).numpy(), AS_PYTORCH[name](torch, torch.from_numpy).numpy()
+    assert ours.dtype == theirs.dtype and ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("function, values", [
+    (lambda m, a: a.std(), [2.0, 2.0]),                                       # a slope of 0, not of 0 · ∞
+    (lambda m, a: (m.zeros(1, dtype=a.dtype) ** a).sum(), [-1.0]),            # −∞
+    (lambda m, a: (a * 2).clamp(min=a * 0 + 2.5, max=a * 0 + 5).sum(), [1.0, 2.0, 3.0]),
+])
+def test_gradients_at_odd_places_are_pytorchs(function, values):
+    ours, theirs = Tensor(np.array(values), requires_grad=True), torch.tensor(values, dtype=torch.float64, requires_grad=True)
+    function(mc, ours).backward()
+    function(torch, theirs).backward()
+    assert np.array_equal(ours.grad.numpy(), theirs.grad.numpy())
+
+
+def test_a_gradient_has_the_type_of_its_leaf():
+    a, b = Tensor(np.ones(2, np.float32), requires_grad=True), Tensor(np.ones(2), requires_grad=True)
+    (a * b).backward(np.array([1, 2]))
+    assert (a.grad.dtype, b.grad.dtype) == (np.float32, np.float64)
+
+
+def test_what_the_user_does_with_indices_and_masks_does_not_reach_backward():
+    a = Tensor([3.0, 5.0, 1.0], requires_grad=True)
+    index, mask = Tensor(np.array([2, 1])), Tensor(np.array([True, False, True]))
+    values, winners = a.reshape(1, 3).max(1)
+    total = a[index].sum() + F.where(mask, a, 0.0 * a).sum() + values.sum()
+    for tensor in (index, mask, winners):
+        tensor[...] = 0
+    total.backward()
+    assert np.array_equal(a.grad.numpy(), [1, 2, 2])
