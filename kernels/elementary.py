@@ -19,7 +19,17 @@ from llvmlite import ir
 from numba import types
 from numba.extending import register_jitable
 
-intrinsic: Any = numba.extending.intrinsic             # what it decorates is called without the typing context
+
+def intrinsic(function) -> Any:
+    """Numba's, under a name that stays.  What it decorates is called without the typing context.
+
+    Numba names each intrinsic at random in every process, and a kernel that reaches one through a closure has that name in its key:
+    it would never be found in the cache again.
+    """
+    made = numba.extending.intrinsic(function)
+    made._set_uuid(f"{__name__}.{function.__name__}")
+    return made
+
 
 LN2, PER_LN2 = log(2), 1 / log(2)
 LOWEST = -700.0                                        # e^−700 = 10^−304, almost the smallest float64

@@ -1,4 +1,10 @@
 """python -m minicnn is the command `minicnn`."""
-from .cli import main
+import sys
+
+try:
+    from .cli import main
+except KeyboardInterrupt:
+    print("stopped", file=sys.stderr)
+    raise SystemExit(130) from None
 
 raise SystemExit(main())

@@ -91,7 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _told(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
+    first, *rest = str(error).splitlines() or [type(error).__name__]
+    return first + (f" (… {len(rest)} lines more, by MINICNN_TRACEBACK=1)" if rest else "")
 
 
 def _main(given: list[str]) -> int:

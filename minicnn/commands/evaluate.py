@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
     from ..device import use_backend
     from ..training import RunFolder, evaluate, evaluation_loader, load_run
     set_threads(args)
-    config, model, training_part, test_part = load_run(RunFolder(args.run))
+    config, model, training_part, test_part = load_run(RunFolder(args.run), same_data=args.data is None)
     if args.data is not None:
         test_part = data.load(args.data)[1]
         for what, given, wanted in (("classes", len(test_part.classes), len(training_part.classes)),

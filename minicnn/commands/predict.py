@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     from ..data.picture import read_picture
     from ..device import move, use_backend
     from ..training import RunFolder, load_run, transforms
-    config, model, training_part, _ = load_run(RunFolder(args.run))
+    config, model, training_part, _ = load_run(RunFolder(args.run), same_data=False)
     C, H, W = training_part.images.shape[1:]
     pictures = [read_picture(path, C, H, W, as_is=args.as_is) for path in args.images]       # all are read before any answer is printed
     prepare = transforms(config.recipe, training=False)

@@ -18,6 +18,10 @@ from ._options import add_backend, add_threads, number, set_threads, whole
 RECIPE = {"epochs": "epochs", "batch_size": "batch_size", "lr": "lr", "optimizer": "optimizer", "momentum": "momentum",
           "weight_decay": "weight_decay", "schedule": "schedule"}
 
+SCHEDULE = ("of the learning rate, after the warm-up: constant; step: ×0.1 after each third of the epochs; multi_step: ×0.1 at 1/2 "
+            "and 3/4 of them; exponential: evenly down to 1%% of the start; cosine: half a wave down to 0; polynomial: straight down to 0; "
+            "one_cycle: up, then far down")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     from ..models.recipe import OPTIMIZERS, SCHEDULES
@@ -29,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument("--optimizer", choices=OPTIMIZERS)
     recipe.add_argument("--momentum", type=number(0, True, 1), metavar="M", help="of sgd and rmsprop")
     recipe.add_argument("--weight-decay", type=number(0, True), metavar="D")
-    recipe.add_argument("--schedule", choices=SCHEDULES, help="of the learning rate")
+    recipe.add_argument("--schedule", choices=SCHEDULES, help=SCHEDULE)
     recipe.add_argument("--no-augment", action="store_true", default=None, help="show the images as they are, without distortions")
     parser.add_argument("--seed", type=whole(0), metavar="N", help="of weights, order, distortions and dropout (default 0)")
     parser.add_argument("--data", metavar="NAME|FILE.npz", help="a data set of `minicnn data`, or your own archive (default mnist5k)")
@@ -43,12 +47,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..training import Config, RunFolder, Stopped
+    from ..training import RunFolder, Stopped, load_config
     from ..training.progress import shown
     set_threads(args)
     if args.resume is not None:
         run = RunFolder(args.resume)
-        config = Config.from_dict(run.config)
+        config = load_config(run)
         check_nothing_changes(args, config)
     else:
         config = configuration(args)

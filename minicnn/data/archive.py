@@ -4,10 +4,12 @@ Images are uint8, (N, H, W) for grey ones, (N, H, W, 3) or (N, 3, H, W) for colo
 of the four arrays say is checked before any memory is taken, and nothing in the file can run code (no pickles).
 """
 import os
+import tokenize
 import zipfile
 import zlib
 from math import prod
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
@@ -31,8 +33,8 @@ def load_archive(path: str | os.PathLike) -> tuple[Dataset, Dataset]:
         if magic != b"PK\x03\x04":
             raise ValueError(f"{path} is not an .npz archive: it starts with {magic!r}. {LAYOUT}")
         with zipfile.ZipFile(path) as archive:
-            check_headers(path, archive)
-            arrays = {name: _read(archive, name) for name in ARRAYS}
+            entries = check_headers(path, archive)
+            arrays = {name: _read(archive, entries[name]) for name in ARRAYS}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path} is damaged or truncated ({error}); copy or make it again") from error
     except MemoryError as error:
@@ -40,8 +42,8 @@ def load_archive(path: str | os.PathLike) -> tuple[Dataset, Dataset]:
     return _datasets(path, arrays)
 
 
-def check_headers(path: Path, archive: zipfile.ZipFile) -> None:
-    """Names, dtypes, shapes and sizes, from the headers alone."""
+def check_headers(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Names, dtypes, shapes and sizes, from the headers alone.  The entries of the archive by name, with or without .npy."""
     entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
     missing = [name for name in ARRAYS if name not in entries]
     if missing:
@@ -50,12 +52,7 @@ def check_headers(path: Path, archive: zipfile.ZipFile) -> None:
     for name in ARRAYS:
         entry = entries[name]
         with archive.open(entry) as stream:
-            try:
-                version = np.lib.format.read_magic(stream)
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(stream)
-            except ValueError as error:
-                raise ValueError(f"{path}: {name} is not a NumPy array ({error})") from error
+            shape, dtype = _header(path, name, stream)
             size = prod(shape) * dtype.itemsize
             stored = entry.file_size - stream.tell()
         images = name.endswith("images")
@@ -80,10 +77,27 @@ def check_headers(path: Path, archive: zipfile.ZipFile) -> None:
                          f"they should be alike")
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names and total > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
         raise ValueError(f"{path} holds {total / 2**30:,.1f} GiB, more than this machine's memory")
+    return entries
 
 
-def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    with archive.open(name + ".npy") as stream:
+def _header(path: Path, name: str, stream) -> tuple[tuple[int, ...], np.dtype]:
+    """What the beginning of an .npy says.  NumPy reads it as a Python literal, which may go wrong in all these ways."""
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"it is of version {version}")
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        with catch_warnings():
+            simplefilter("ignore")                               # about Python 2, or the nonsense that is told below
+            shape, _, dtype = read(stream)
+        return shape, dtype
+    except (ValueError, TypeError, LookupError, AttributeError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError) as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise ValueError(f"{path}: {name} is not a NumPy array ({reason:.100}); make the archive again. {LAYOUT}") from error
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(entry) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
 
 

@@ -1,5 +1,6 @@
 """A picture from a file, made like the images that a network was trained on."""
 import os
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
@@ -19,7 +20,10 @@ def read_picture(path: str | os.PathLike, C: int, H: int, W: int, as_is: bool = 
     if C not in (1, 3):
         raise ValueError(f"{path}: a picture has 1 or 3 channels, this network takes {C}")
     try:
-        with Image.open(path) as file:
+        with catch_warnings():
+            simplefilter("error", Image.DecompressionBombWarning)            # Pillow warns of a size near our own limit
+            file = Image.open(path)
+        with file:
             if file.width * file.height > MOST_PIXELS:
                 raise ValueError(f"{path} has {file.width}×{file.height} pixels, more than {MOST_PIXELS:,}; make it smaller")
             picture = ImageOps.exif_transpose(file)                          # a camera held upright says so in the file
@@ -27,7 +31,9 @@ def read_picture(path: str | os.PathLike, C: int, H: int, W: int, as_is: bool = 
                 picture = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
             picture = _eight_bits(picture, "L" if C == 1 else "RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, IsADirectoryError, SyntaxError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"{path} has too many pixels to be read ({error}); make it smaller") from error
+    except (UnidentifiedImageError, IsADirectoryError, SyntaxError) as error:
         raise ValueError(f"{path} is not an image that can be read ({error})") from error
     except OSError as error:
         raise ValueError(f"{path} is damaged or truncated ({error})") from error

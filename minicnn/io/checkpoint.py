@@ -47,7 +47,7 @@ def load(path: str | os.PathLike) -> Any:
         raise ValueError(f"load: {path} is a folder; its checkpoints are {inside}")
     try:
         return from_bytes(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:          # nonsense in the header or in the JSON of the state
         raise ValueError(f"load: {path} is not a whole safetensors file: {error}. Take another copy") from error
 
 

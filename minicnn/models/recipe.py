@@ -74,7 +74,16 @@ class Recipe:
             value = getattr(self, name)
             check(isinstance(value, int) and not isinstance(value, bool) and value > 0, name, "a whole number above 0")
         check(self.clip_norm is None or number(self.clip_norm) and self.clip_norm > 0, "clip_norm", "None or a number above 0")
-        check(not set(self.augment) - set(AUGMENTATIONS), "augment", f"a dict with keys among {', '.join(AUGMENTATIONS)}")
+        check(isinstance(self.augment, Mapping) and not set(self.augment) - set(AUGMENTATIONS)
+              and all(isinstance(value, (int, float)) and isfinite(value) for value in self.augment.values()),
+              "augment", f"a dict of numbers with keys among {', '.join(AUGMENTATIONS)}")
+        check(isinstance(self.schedule_options, Mapping), "schedule_options", "a dict")
+        check(isinstance(self.nesterov, bool), "nesterov", "True or False")
+        check(self.image_size is None or isinstance(self.image_size, int) and self.image_size > 0, "image_size", "None or a whole number")
+        for name in ("mean", "std", "betas"):
+            value = getattr(self, name)
+            check(isinstance(value, tuple) and len(value) > 0 and all(map(number, value)), name, "a tuple of numbers")
+        check(len(self.betas) == 2, "betas", "two numbers")
         check(len(self.mean) == len(self.std) and min(self.std) > 0, "std", f"above 0, one for each of the {len(self.mean)} means")
         for name in ("augment", "schedule_options"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))     # a recipe never changes
@@ -88,6 +97,8 @@ class Recipe:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
         """The reverse of as_dict.  ValueError if a name is not one of a recipe's."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"Recipe: expected a dict of {', '.join(f.name for f in fields(cls))}, got {values!r:.40}")
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"Recipe: unknown {', '.join(sorted(unknown))}; a recipe has {', '.join(f.name for f in fields(cls))}")

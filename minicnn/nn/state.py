@@ -41,6 +41,11 @@ def as_array(name: str, value: Any) -> np.ndarray:
     return array
 
 
+def _whole(array: np.ndarray) -> bool:
+    """Whether an array of integers can hold all its numbers (NaN and inf are none of them)."""
+    return array.dtype.kind != "f" or bool(((array == np.trunc(array)) & (np.abs(array) < 2.0 ** 63)).all())
+
+
 def _listed(title: str, names: list[str]) -> list[str]:
     rest = [f"    … and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
     return [f"  {title}:", *(f"    {name}" for name in names[:SHOWN]), *rest] if names else []
@@ -80,11 +85,13 @@ def _compare(model: "Module", given: Mapping[str, np.ndarray], strict: bool, siz
     unexpected = [name for name in given if name not in own]
     shapes = [f"{name}: {given[name].shape} was given, the model has {tensor.shape}" for name, tensor in own.items()
               if name in given and not name.startswith(sizeless) and given[name].shape != tensor.shape]
-    if shapes or strict and (missing or unexpected):
+    broken = [f"{name}: {given[name].ravel()[:3]} was given, the model counts in whole numbers ({tensor.dtype})"
+              for name, tensor in own.items() if name in given and tensor.dtype.kind in "iu" and not _whole(given[name])]
+    if shapes or broken or strict and (missing or unexpected):
         near = {name: difflib.get_close_matches(name, missing, 1) for name in unexpected[:SHOWN]}
         unknown = [f"{name}   (did you mean {near[name][0]}?)" if near.get(name) else name for name in unexpected]
         lines = (_listed("missing", missing) + _listed("unexpected", unknown)) if strict else []
-        advice = "; strict=False loads the names that agree" if strict and not shapes else ""
+        advice = "; strict=False loads the names that agree" if strict and not shapes and not broken else ""
         raise StateDictError("\n".join([f"load_state_dict: this state_dict does not fit {type(model).__name__}; nothing was loaded{advice}",
-                                        *lines, *_listed("wrong shape", shapes)]))
+                                        *lines, *_listed("wrong shape", shapes), *_listed("not whole", broken)]))
     return missing, unexpected

@@ -8,9 +8,9 @@
 from .config import Config, configure, evaluation_loader, make_model, make_optimizer, make_schedule, make_trainer, transforms
 from .evaluation import Evaluation, confusion_matrix, evaluate
 from .interrupt import Stopped
-from .procedure import load_run, train
+from .procedure import load_config, load_run, train
 from .run import RunFolder
 from .trainer import Trainer
 
 __all__ = ["Config", "Evaluation", "RunFolder", "Stopped", "Trainer", "configure", "confusion_matrix", "evaluate", "evaluation_loader",
-           "load_run", "make_model", "make_optimizer", "make_schedule", "make_trainer", "train", "transforms"]
+           "load_config", "load_run", "make_model", "make_optimizer", "make_schedule", "make_trainer", "train", "transforms"]

@@ -2,6 +2,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,13 @@ class Config:
         missing = [name for name in (*names, "recipe") if name not in values]
         if missing:
             raise ValueError(f"the configuration has no {', '.join(missing)}")
+        options = values["options"]
+        if not isinstance(options, Mapping) or {"name", "num_classes", "in_channels", "pretrained"} & set(options):
+            raise ValueError(f"options should be a dict of the model's own options, without num_classes and in_channels, which come from "
+                             f"the data; got {options!r}")
+        if not isinstance(values["data"], str):
+            raise ValueError(f"data should be a name or the path of an archive, got {values['data']!r}")
+        usable_device(values["device"])
         for name, own in (("split_seed", SPLIT_SEED), ("held_out", HELD_OUT)):
             if values.get(name, own) != own:
                 raise ValueError(f"this run held out other images than this version of minicnn would ({name} {values[name]}, here {own}); "
@@ -51,11 +59,25 @@ class Config:
 def configure(model: str, *, data: str = "mnist5k", seed: int = 0, device: str = "cpu", **changes: Any) -> Config:
     """The configuration of a training by the model's own recipe, with changes to it: configure("lenet5", epochs=3, lr=0.01).
 
+    With another schedule come that schedule's own options, see make_schedule, unless schedule_options are given too.
     ValueError for an unknown model (the nearest is named), device or data set, or a change that a recipe does not know or allow.
     """
-    recipe = replace(models.info(model).recipe, **changes)
+    recipe = models.info(model).recipe
+    if changes.get("schedule", recipe.schedule) != recipe.schedule:
+        changes = {"schedule_options": {}, **changes}
+    recipe = replace(recipe, **changes)
     path = Path(data)
-    return Config(model, recipe, str(path.resolve()) if path.suffix == ".npz" else data, seed, checked_device(device))
+    return Config(model, recipe, str(path.resolve()) if path.suffix == ".npz" else data, seed, usable_device(device))
+
+
+def usable_device(device: str) -> str:
+    """The device itself, if one can train on it here.  ValueError otherwise."""
+    if device == "meta":
+        raise ValueError("device 'meta' has shapes but no values, so nothing can be trained on it; use device 'cpu'")
+    try:
+        return checked_device(device)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
 
 
 def transforms(recipe: Recipe, training: bool) -> Compose:
@@ -92,14 +114,25 @@ def make_optimizer(recipe: Recipe, model: Module) -> optim.Optimizer:
 
 
 def make_schedule(recipe: Recipe, optimizer: optim.Optimizer, steps_per_epoch: int) -> Any:
-    """The recipe's schedule, stepped once a batch.  Its options that are numbers of epochs are turned into steps here."""
+    """The recipe's schedule, stepped once a batch.  Its options that are numbers of epochs are turned into steps here.
+
+    Without options:  step: ×0.1 after each third of the training;  multi_step: ×0.1 at 1/2 and at 3/4 of it;  exponential: down to 1 %
+    of the first rate;  polynomial: in a straight line to 0.  A warm-up comes before, and these are shares of what is left.
+    ValueError for an option that the schedule does not have.
+    """
     total, warmup = recipe.epochs * steps_per_epoch, round(recipe.warmup_epochs * steps_per_epoch)
     options, rest = dict(recipe.schedule_options), max(1, recipe.epochs * steps_per_epoch - warmup)
+    left = rest / steps_per_epoch                                    # epochs after the warm-up
+
+    def steps(epochs: float) -> int:
+        return round(epochs * steps_per_epoch)
+
     makers = {
         "constant": lambda: optim.LambdaLR(optimizer, _constant),
-        "step": lambda: optim.StepLR(optimizer, round(options.pop("step_size") * steps_per_epoch), **options),
-        "multi_step": lambda: optim.MultiStepLR(optimizer, [round(m * steps_per_epoch) for m in options.pop("milestones")], **options),
-        "exponential": lambda: optim.ExponentialLR(optimizer, options.pop("gamma") ** (1 / steps_per_epoch), **options),
+        "step": lambda: optim.StepLR(optimizer, steps(options.pop("step_size", ceil(rest / 3) / steps_per_epoch)), **options),
+        "multi_step": lambda: optim.MultiStepLR(
+            optimizer, [steps(m) for m in options.pop("milestones", (left / 2, left * 3 / 4))], **options),
+        "exponential": lambda: optim.ExponentialLR(optimizer, options.pop("gamma", 0.01 ** (1 / left)) ** (1 / steps_per_epoch), **options),
         "cosine": lambda: optim.CosineAnnealingLR(optimizer, rest, **options),
         "polynomial": lambda: optim.PolynomialLR(optimizer, rest, **options),
         "one_cycle": lambda: optim.OneCycleLR(optimizer, recipe.lr, total_steps=total, **options),
@@ -109,8 +142,9 @@ def make_schedule(recipe: Recipe, optimizer: optim.Optimizer, steps_per_epoch: i
             return makers[recipe.schedule]()
         rise = optim.LinearLR(optimizer, 1 / (warmup + 1), total_iters=warmup)
         return optim.SequentialLR(optimizer, [rise, makers[recipe.schedule]()], [warmup])
-    except KeyError as error:
-        raise ValueError(f"the schedule {recipe.schedule!r} needs {error.args[0]!r} in the recipe's schedule_options") from None
+    except TypeError as error:
+        raise ValueError(f"the schedule {recipe.schedule!r} cannot have the schedule_options {dict(recipe.schedule_options)}: "
+                         f"{error}") from error
 
 
 def _constant(step: int) -> float:

@@ -28,6 +28,7 @@ def draw_curves(history: Sequence[dict[str, Any]], path: Path, title: str) -> No
             axes.plot(epochs, [record[key] * factor for record in history], label=name, marker="." if len(epochs) == 1 else None)
         axes.plot(best["epoch"], best[f"validation_{quantity}"] * factor, "o", color="C1", label=f"kept: epoch {best['epoch']}")
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel("loss" if factor == 1 else "accuracy, %")
         axes.grid(alpha=0.3)
         axes.legend()

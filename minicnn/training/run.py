@@ -5,6 +5,7 @@
     best.safetensors    the weights that did best on the validation images, a plain state_dict; best.json says when, and how well
     metrics.jsonl       one line an epoch
     result.json         the accuracy on the test images, written once, at the end; curves.png, confusion.png
+    .lock               empty; held by the process that trains here
 
 Every file is replaced as a whole. What last.json shows is a copy, to be read: the program reads last.safetensors alone, so that the two
 cannot disagree after a crash between them.
@@ -12,11 +13,17 @@ cannot disagree after a crash between them.
 import json
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..io import atomic
 from ..io.checkpoint import load, save
+from ..io.lock import held
+
+RESULT = ("test_accuracy", "test_loss", "test_images", "epoch", "validation_accuracy")
 
 
 class RunFolder:
@@ -33,7 +40,7 @@ class RunFolder:
     def create(cls, path: str | os.PathLike, config: Mapping[str, Any]) -> "RunFolder":
         """A new folder of that name.  FileExistsError if there is one with anything in it: earlier runs are never overwritten."""
         path = Path(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if os.path.lexists(path) and (not path.is_dir() or any(path.iterdir())):
             again = f"go on with it by --resume {path}, or " if (path / "config.json").exists() else ""
             raise FileExistsError(f"{path} exists and is not overwritten; {again}choose another --out")
         path.mkdir(parents=True, exist_ok=True)
@@ -42,12 +49,15 @@ class RunFolder:
 
     @classmethod
     def numbered(cls, parent: str | os.PathLike, name: str, config: Mapping[str, Any]) -> "RunFolder":
-        """The first of parent/name-1, parent/name-2 … that does not exist."""
+        """The first of parent/name-1, parent/name-2 … that does not exist.  FileExistsError if the parent is there, but is no folder."""
         number = 1
+        if os.path.lexists(parent) and not Path(parent).is_dir():
+            raise FileExistsError(f"{parent} is not a folder (a file, or a link to nowhere): move it away, or choose a place by --out")
+        Path(parent).mkdir(parents=True, exist_ok=True)
         while True:
             path = Path(parent) / f"{name}-{number}"
             try:
-                path.mkdir(parents=True)
+                path.mkdir()
             except FileExistsError:
                 number += 1
                 continue
@@ -55,25 +65,52 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        return read_json(self.path / "config.json")
+        values = read_json(self.path / "config.json")
+        if not isinstance(values, dict):
+            raise ValueError(f"{self.path / 'config.json'} should hold a dict, the configuration of a training, got {values!r:.40}; "
+                             f"put the file back from a copy, or start a new run")
+        return values
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        write_json(self.path / "config.json", config)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Inside the with block no other process can train here.  BlockingIOError if one does."""
+        return held(self.path / ".lock", f"another process is training in {self.path}; wait for it, or stop it by Ctrl-C, then go on")
 
     @property
     def result(self) -> dict[str, Any] | None:
         """What the test images gave, or None if the run has not come to its end."""
-        return read_json(self.path / "result.json") if (self.path / "result.json").exists() else None
+        path = self.path / "result.json"
+        if not path.exists():
+            return None
+        values = read_json(path)
+        bad = [name for name in RESULT if not isinstance(values, dict) or not isinstance(values.get(name), (int, float))]
+        if bad:
+            raise ValueError(f"{path} has no number for {', '.join(bad)}; delete this file, and --resume {self.path} measures again")
+        return values
 
     def save_last(self, state: Mapping[str, Any]) -> None:
         save(state, self.path / "last.safetensors", overwrite=True)
         write_json(self.path / "last.json", {key: state[key] for key in ("epoch", "batch", "best", "history", "generator")})
 
     def load_last(self) -> dict[str, Any] | None:
-        """The state to go on from, or None if the run was stopped before its first checkpoint."""
+        """The state to go on from (Trainer.load_state looks at what is in it), or None if the run was stopped before it began.
+
+        ValueError for a file that holds something else, or if it is missing where a training has been.
+        """
         path = self.path / "last.safetensors"
         if not path.exists():
+            left = [name for name in ("best.safetensors", "metrics.jsonl", "result.json") if (self.path / name).exists()]
+            if left:
+                raise FileNotFoundError(f"{path} is missing, so there is nothing to go on from, and starting again would overwrite "
+                                        f"{left[0]}; put it back from a copy, or start a new run")
             return None
         state = load(path)
-        if not isinstance(state.get("model"), dict) or not {"optimizer", "epoch", "batch", "history"} <= state.keys():
-            raise ValueError(f"{path} holds weights alone, not the state of a training: there is nothing to go on from")
+        if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
+            what = "weights alone" if isinstance(state, dict) else f"a {type(state).__name__}"
+            raise ValueError(f"{path} holds {what}, not the state of a training: there is nothing to go on from; "
+                             f"put it back from a copy, or start a new run")
         return state
 
     def save_best(self, weights: Mapping[str, Any], record: Mapping[str, Any]) -> None:
@@ -81,11 +118,18 @@ class RunFolder:
         write_json(self.path / "best.json", record)
 
     def load_best(self) -> dict[str, Any]:
+        """The best weights.  FileNotFoundError if there are none, ValueError if the file holds something else."""
         path = self.path / "best.safetensors"
         if not path.exists():
+            if (self.path / "metrics.jsonl").exists():
+                raise FileNotFoundError(f"{path}, the best weights, is gone, and no other file of the run holds them; "
+                                        f"put it back from a copy, or train again in a new run")
             raise FileNotFoundError(f"{self.path} has no best.safetensors: its training has not finished an epoch yet; "
                                     f"go on by --resume {self.path}")
-        return load(path)
+        weights = load(path)
+        if not isinstance(weights, dict) or not all(isinstance(value, np.ndarray) for value in weights.values()):
+            raise ValueError(f"{path} should hold a dict of arrays, the weights of a model; put it back from a copy, or train again")
+        return weights
 
     def write_metrics(self, history: list[dict[str, Any]]) -> None:
         """metrics.jsonl anew from the history of the last checkpoint: a line can neither be lost nor doubled."""

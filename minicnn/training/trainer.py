@@ -22,6 +22,7 @@ from .evaluation import Evaluation, evaluate, rank, value
 from .interrupt import Interrupt, Stopped
 from .progress import Silent
 from .run import RunFolder
+from .state import check_state
 
 
 class Trainer:
@@ -57,6 +58,8 @@ class Trainer:
         Stopped (a KeyboardInterrupt) after Ctrl-C, when the batch at hand is done and the state saved; FloatingPointError if the loss is no
         longer a number.
         """
+        if self.run is not None and (self.epoch, self.batch) == (0, 0):
+            self.run.save_last(self.state())                     # so that best weights without it are a fault, not a crash in epoch 1
         with Interrupt(self.progress.note) as interrupt:
             while self.epoch < self.epochs:
                 self._train_epoch(interrupt)
@@ -147,7 +150,11 @@ class Trainer:
                 "history": self.history, "best": self.best}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go back to where state() was taken.  The model, the optimiser and the loaders must be made as they were then."""
+        """Go back to where state() was taken.  The model, the optimiser and the loaders must be made as they were then.
+
+        ValueError, before anything is changed, for what is not a state of such a training.
+        """
+        check_state(state, self)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule is not None:

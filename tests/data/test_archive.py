@@ -113,3 +113,50 @@ def test_an_archive_cannot_run_code(tmp_path):
     np.savez(path, **{**GOOD, "train_labels": np.array([Bomb()] * 6, object)})
     with pytest.raises(ValueError, match="train_labels is object"):
         data.load(path)
+
+
+def npz(path, entry="{}.npy", **changed):
+    """An archive whose entries are called as `entry` says; some are given bytes."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, array in GOOD.items():
+            stream = io.BytesIO()
+            np.lib.format.write_array(stream, array)
+            file.writestr(entry.format(name), changed.get(name, stream.getvalue()))
+    return path
+
+
+def test_entries_need_no_npy_at_their_end(tmp_path):
+    train, _ = data.load(npz(tmp_path / "mine.npz", "{}"))
+    assert np.array_equal(train.images[:, 0], GOOD["train_images"])
+
+
+HEADERS = [b"{'descr':'|u1',(((", b"(" * 500, b"{'a': " * 3000, b"{'descr': 3, 4: 5}", b"\n\n\n  x\n y", b" " * 20_000 + b"{}",
+           b"{'descr': [], 'fortran_order': False, 'shape': (3,)}", b"\xff\x00"]
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=lambda header: repr(header[:20]))
+def test_a_header_of_nonsense_is_one_line(tmp_path, header):
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with pytest.raises(ValueError, match="mine.npz: train_images is ") as raised:
+        data.load(npz(tmp_path / "mine.npz", train_images=content))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x09\x09\x10\x00", b"\x93NUMPY\x01\x00\xff\x00{'descr'", b"a picture"])
+def test_an_entry_that_is_no_array_is_one_line(tmp_path, content):
+    with pytest.raises(ValueError, match="mine.npz: train_images is not a NumPy array") as raised:
+        data.load(npz(tmp_path / "mine.npz", train_images=content))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_picture_of_too_many_pixels(tmp_path, monkeypatch, recwarn):
+    from PIL import Image
+
+    from minicnn.data.picture import read_picture
+    Image.new("L", (30, 50)).save(tmp_path / "large.png")
+    for limit in (1000, 500):                                          # Pillow warns above its limit, and refuses above twice that
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(ValueError, match=r"large.png has too many pixels to be read \(.*\); make it smaller") as raised:
+            read_picture(tmp_path / "large.png", 1, 28, 28)
+        assert "\n" not in str(raised.value)
+    assert not recwarn.list

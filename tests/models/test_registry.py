@@ -67,7 +67,7 @@ def test_a_name_is_given_once():
     (dict(epochs=0), "epochs should be a whole number above 0"),
     (dict(optimizer="sdg"), "optimizer should be one of sgd"),
     (dict(momentum=1.0), "momentum should be in"),
-    (dict(augment={"blur": 1}), "augment should be a dict with keys among shift"),
+    (dict(augment={"blur": 1}), "augment should be a dict of numbers with keys among shift"),
     (dict(std=(0.0,)), "std should be above 0"),
 ])
 def test_a_recipe_that_makes_no_sense(change, text):

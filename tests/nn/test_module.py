@@ -236,3 +236,14 @@ def test_module_list_is_not_called():
     assert len(layers) == 2 and isinstance(layers[1:], nn.ModuleList) and [name for name, _ in layers.named_children()] == ["0", "1"]
     with pytest.raises(NotImplementedError, match="a ModuleList is not called"):
         layers(1)
+
+
+@pytest.mark.parametrize("count", [1.7, float("nan"), float("inf"), 1e300])
+def test_a_buffer_that_counts_takes_whole_numbers_alone(count):
+    norm = nn.BatchNorm2d(2)
+    state = {**{name: tensor.data.copy() + 1 for name, tensor in norm.state_dict().items()}, "num_batches_tracked": np.array(count)}
+    with pytest.raises(ValueError, match="num_batches_tracked: .* was given, the model counts in whole numbers"):
+        norm.load_state_dict(state)
+    assert float(norm.running_mean.data[0]) == 0                       # nothing was loaded
+    norm.load_state_dict({**state, "num_batches_tracked": np.array(3.0)})
+    assert int(norm.num_batches_tracked.data) == 3

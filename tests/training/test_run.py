@@ -25,7 +25,7 @@ def test_a_whole_training_leaves_a_whole_folder(tmp_path, config):
     measured = train(config, run)
     assert {path.name for path in run.path.iterdir()} == {
         "config.json", "last.safetensors", "last.json", "best.safetensors", "best.json", "metrics.jsonl", "result.json",
-        "curves.png", "confusion.png"}
+        "curves.png", "confusion.png", ".lock"}
     result = run.result
     assert result is not None
     assert result["test_accuracy"] == measured.accuracy and result["test_images"] == 20
@@ -144,6 +144,22 @@ def test_schedules_run_over_the_whole_training():
         assert rates(Recipe(lr=0.1, epochs=4, schedule="polynomial"), 5)[10] == pytest.approx(0.05)
 
 
-def test_a_schedule_without_its_options_is_told():
-    with pytest.raises(ValueError, match="the schedule 'step' needs 'step_size' in the recipe's schedule_options"):
-        make_schedule(Recipe(schedule="step"), optim.SGD(mc.nn.Linear(1, 1).parameters(), lr=0.1), 5)
+def test_schedules_without_options():
+    """Of 12 steps: thirds are 4 steps; a half and three quarters 6 and 9; 1 % is reached where the training ends."""
+    with mc.use_backend("reference"):
+        assert rates(Recipe(lr=1.0, epochs=3, schedule="step"), 4) == pytest.approx(np.repeat([1, 0.1, 0.01], 4))
+        assert rates(Recipe(lr=1.0, epochs=3, schedule="multi_step"), 4) == pytest.approx(np.repeat([1, 0.1, 0.01], [6, 3, 3]))
+        assert rates(Recipe(lr=1.0, epochs=3, schedule="exponential"), 4) == pytest.approx(0.01 ** (np.arange(12) / 12))
+        warm = rates(Recipe(lr=1.0, epochs=4, schedule="step", warmup_epochs=1), 3)
+        assert warm[3:] == pytest.approx(np.repeat([1, 0.1, 0.01], 3))
+        assert len(rates(Recipe(lr=1.0, epochs=1, schedule="step"), 1)) == 1
+
+
+def test_another_schedule_does_not_get_the_options_of_the_recipes_own():
+    lenet = configure("lenet5", schedule="step").recipe
+    assert lenet.schedule_options == {} and configure("lenet5", schedule="step", schedule_options={"gamma": 0.5}).recipe.schedule_options
+
+
+def test_an_option_that_a_schedule_does_not_have_is_told():
+    with pytest.raises(ValueError, match="the schedule 'cosine' cannot have the schedule_options {'bad': 1}: .*'bad'"):
+        make_schedule(Recipe(schedule="cosine", schedule_options={"bad": 1}), optim.SGD(mc.nn.Linear(1, 1).parameters(), lr=0.1), 5)
