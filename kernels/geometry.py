@@ -5,6 +5,7 @@ G groups.
 """
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Any
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]              # ((top, bottom), (left, right))
@@ -13,7 +14,7 @@ Padding = tuple[Pair, Pair]              # ((top, bottom), (left, right))
 def pair(value, op: str, name: str, least: int = 1) -> Pair:
     """3 -> (3, 3);  (3, 5) -> (3, 5).  ValueError for anything else, or for less than `least`."""
     several = isinstance(value, Sequence) and not isinstance(value, str)
-    values = (value, value) if isinstance(value, Integral) else tuple(value) if several else ()
+    values: tuple[Any, ...] = (value, value) if isinstance(value, Integral) else tuple(value) if several else ()
     if len(values) == 1:
         values *= 2
     if len(values) != 2 or not all(isinstance(v, Integral) and not isinstance(v, bool) for v in values):

@@ -29,10 +29,9 @@ def test_same_bits_from_run_to_run_and_for_any_number_of_threads(backend, thread
     assert train("--backend", backend, "--threads", threads, OPENBLAS_NUM_THREADS=threads, OMP_NUM_THREADS=threads) == first(backend)
 
 
-@pytest.mark.parametrize("core", ["Haswell", "Prescott"])
-def test_same_bits_for_any_number_of_threads_on_another_processor(core):
-    """OpenBLAS picks its kernels by the processor; made to take it for another one, the sums may differ, but not with the threads."""
-    one, two = (train("--threads", count, "--steps", "4", OPENBLAS_CORETYPE=core) for count in "12")
+def test_same_bits_for_any_number_of_threads_on_another_processor():
+    """OpenBLAS picks its kernels by the processor; made to take it for an old one, the sums may differ, but not with the threads."""
+    one, two = (train("--threads", count, "--steps", "4", OPENBLAS_CORETYPE="Prescott") for count in "12")
     assert one == two
 
 

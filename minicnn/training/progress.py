@@ -79,7 +79,7 @@ def compiling_told(note, backend: str) -> Iterator[None]:
         def on_start(self, event):
             if not self.told:
                 self.told = True
-                note("compiling the kernels for this processor: half a minute, this once; from now on they come from a cache")
+                note("compiling the kernels for this processor: about half a minute, this once; from now on they come from a cache")
 
         def on_end(self, event):
             pass
