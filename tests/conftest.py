@@ -1,6 +1,7 @@
 """What all tests share: threads, the order of the tests, the groups that run in one worker, and a header that says what is missing."""
 import os
 import re
+import signal
 from importlib.util import find_spec
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 # pytest-xdist do not take one another's. Threads that wait should sleep, not spin, for the same reason.
 os.environ.setdefault("NUMBA_NUM_THREADS", "2")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# A job in the background of a script inherits that Ctrl-C is ignored, and so would every program that a test starts and stops.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header():
