@@ -145,7 +145,7 @@ class Cos(Elementwise):
 
 
 class Pow(Elementwise):
-    """a ** b.  The rule for b holds for a > 0; where a = 0 its gradient is 0, as in PyTorch."""
+    """a ** b.  The rule for b holds for a > 0; where a = 0 its gradient is 0 for b ≥ 0 and −∞ · g for b < 0, as in PyTorch."""
     ufunc, reads_outputs = np.power, True
     rules = (lambda g, y, a, b: g * b * a ** _one_less(b),
              lambda g, y, a, b: g * y * _log_or_zero(a, b))
