@@ -23,13 +23,19 @@ def pytest_report_header():
     }.items() if find_spec(name) is None]
 
 
+NETWORKS = ("models/test_gradients.py", "models/test_overfit.py", "models/test_zoo.py", "oracle/test_zoo.py")
+
+
 def group(nodeid: str) -> str:
-    """The tests that run in one worker, one after another: those of an operation in test_kernels.py, elsewhere those of a file.
+    """The tests that run in one worker, one after another: those of an operation in test_kernels.py, elsewhere those of a file; each test
+    by itself where every one is a network.
 
     Compiling kernels is what this suite spends its time on. So test_kernels.py comes first, each operation is compiled there by one
     worker, and all later tests find it in the cache on disk.
     """
     file, _, test = nodeid.partition("::")
+    if file.endswith(NETWORKS):
+        return nodeid
     operation = re.search(r"\[(\w+)/", test)
     return f"{file} {operation[1]}" if operation and file.endswith("test_kernels.py") else file
 

@@ -97,8 +97,8 @@ assert (summary.params, summary.macs) == (61_706, 416_520)
 
 parameters = {row.name: row.params for row in summary.rows}
 macs = {row.name: row.macs for row in summary.rows}
-assert parameters["classifier.c5"] / summary.params > 0.75
-assert (macs["features.c1"] + macs["features.c3"]) / summary.macs > 0.8
+assert parameters["head.c5"] / summary.params > 0.75
+assert (macs["stem.c1"] + macs["body.c3"]) / summary.macs > 0.8
 
 # %% [markdown]
 # ## The digits
@@ -181,8 +181,8 @@ for p, label in zip(probabilities, labels.numpy()):
 
 # %%
 with mc.no_grad():
-    maps = lenet.features.c1(images[:1]).numpy()[0]
-filters = lenet.features.c1.weight.numpy()[:, 0]
+    maps = lenet.stem.c1(images[:1]).numpy()[0]
+filters = lenet.stem.c1.weight.numpy()[:, 0]
 
 figure, axes = plt.subplots(2, 6, figsize=(10, 3.6))
 for k in range(6):

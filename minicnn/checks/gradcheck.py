@@ -213,6 +213,7 @@ def _numeric(check, x, probe, analytic, scale, tolerance):
         numeric = (losses[0] - losses[1]) / (2 * h)
         if not abs(numeric - expected) >= abs(best[0] - expected):
             best = (numeric, expected, probe)
-        if _error(best[0], expected, probe, max(scale, abs(numeric))) <= tolerance:
+        size = scale if isinstance(probe, np.ndarray) else max(scale, abs(numeric))
+        if _error(best[0], expected, probe, size) <= tolerance:
             break
     return best

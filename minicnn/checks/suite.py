@@ -8,6 +8,7 @@ from .. import functional, kernels, models  # noqa: F401  (functional: importing
 from ..device import use_backend
 from ..functional.kernel_op import KernelOp
 from ..tensor import Op, Tensor
+from .directional import check_directions
 from .gradcheck import Report, gradcheck
 
 
@@ -47,9 +48,16 @@ def _check_case(op, case, backend, tolerance, seed) -> Report:
         return gradcheck(run, [arrays[i] for i in present], tolerance=tolerance, seed=seed)
 
 
+SMALL = 10_000_000             # multiply-adds: up to here a network is evaluated for every single parameter
+
+
 def check_model(name: str, batch: int = 2, tolerance: float = 1e-5, seed: int = 0, directions: int = 3, coordinates: int = 64) -> Report:
-    """Gradients of an architecture with respect to its input and every parameter, in training mode, at its canonical input size."""
-    model = models.create(name)
-    shape = (batch, *models.info(name).input_shape)
-    x = np.random.default_rng(seed).standard_normal(shape)
+    """Gradients of an architecture with respect to its input and its parameters, in training mode, at the size of its paper.
+
+    A small one parameter by parameter; one of more than SMALL multiply-adds along random directions of all parameters at once.
+    """
+    model, found = models.create(name), models.info(name)
+    x = np.random.default_rng(seed).standard_normal((batch, *found.input_shape))
+    if found.macs > SMALL:
+        return check_directions(model, x, tolerance=tolerance, seed=seed)
     return gradcheck(model, x, tolerance=tolerance, seed=seed, directions=directions, coordinates=coordinates)

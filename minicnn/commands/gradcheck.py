@@ -3,6 +3,7 @@
 examples:
   minicnn gradcheck conv2d               an operation, on each of its test cases
   minicnn gradcheck lenet5               a whole network: its input and every parameter
+  minicnn gradcheck resnet50             a large one: along random directions of all parameters at once
   minicnn gradcheck                      every operation
   minicnn gradcheck conv2d --backend reference
 """

@@ -16,7 +16,7 @@ from dataclasses import replace
 from ._options import add_backend, add_threads, number, set_threads, whole
 
 RECIPE = {"epochs": "epochs", "batch_size": "batch_size", "lr": "lr", "optimizer": "optimizer", "momentum": "momentum",
-          "weight_decay": "weight_decay", "schedule": "schedule"}
+          "weight_decay": "weight_decay", "schedule": "schedule", "image_size": "image_size"}
 
 SCHEDULE = ("of the learning rate, after the warm-up: constant; step: ×0.1 after each third of the epochs; multi_step: ×0.1 at 1/2 "
             "and 3/4 of them; exponential: evenly down to 1%% of the start; cosine: half a wave down to 0; polynomial: straight down to 0; "
@@ -34,6 +34,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument("--momentum", type=number(0, True, 1), metavar="M", help="of sgd and rmsprop")
     recipe.add_argument("--weight-decay", type=number(0, True), metavar="D")
     recipe.add_argument("--schedule", choices=SCHEDULES, help=SCHEDULE)
+    recipe.add_argument("--image-size", type=whole(1), metavar="N", help="the side to which images are brought (default: the recipe's, or "
+                        "the least in steps of 32 that the network takes, for images that are much smaller)")
     recipe.add_argument("--no-augment", action="store_true", default=None, help="show the images as they are, without distortions")
     parser.add_argument("--seed", type=whole(0), metavar="N", help="of weights, order, distortions and dropout (default 0)")
     parser.add_argument("--data", metavar="NAME|FILE.npz", help="a data set of `minicnn data`, or your own archive (default mnist5k)")

@@ -6,9 +6,10 @@
 """
 from .dataset import Dataset, split
 from .loader import Loader
+from .photographs import Colour, Crop, Fit, Lighting, Resize
 from .sets import data_set, load, names
 from .sets.mnist5k import mnist5k
 from .transforms import Compose, Distort, Draws, Flip, Normalise, Pad
 
-__all__ = ["Compose", "Dataset", "Distort", "Draws", "Flip", "Loader", "Normalise", "Pad",
+__all__ = ["Colour", "Compose", "Crop", "Dataset", "Distort", "Draws", "Fit", "Flip", "Lighting", "Loader", "Normalise", "Pad", "Resize",
            "data_set", "load", "mnist5k", "names", "split"]

@@ -2,5 +2,6 @@
 from .profile import Profile, profile, profile_model
 from .show import show
 from .summary import Row, Summary, summary
+from .table import table
 
-__all__ = ["Profile", "Row", "Summary", "profile", "profile_model", "show", "summary"]
+__all__ = ["Profile", "Row", "Summary", "profile", "profile_model", "show", "summary", "table"]

@@ -85,7 +85,7 @@ class Profile:
         return self._grouped(0)
 
     def by_module(self) -> list[Entry]:
-        """One entry a module path, as "features.c1", the slowest first."""
+        """One entry a module path, as "stem.c1", the slowest first."""
         return self._grouped(1)
 
     def table(self, by: str = "op") -> str:

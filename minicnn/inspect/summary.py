@@ -12,6 +12,8 @@ from ..modes import no_grad
 from ..nn import Module
 from ..observers import Event, observe
 from ..tensor import Tensor
+from .receptive_field import ReceptiveFields, widest
+from .table import table
 
 
 @dataclass
@@ -19,6 +21,7 @@ class Row:
     """One layer in the order of the calls: a module without modules inside, or an operation that a larger module runs itself.
 
     output_shape and the numbers are for one image.  activation_bytes: the memory of the output; 0 for a view of what was there.
+    receptive_field: (height, width) in pixels of the image, see receptive_field.py; None where it is unknown.
     """
     name: str
     type: str
@@ -26,13 +29,14 @@ class Row:
     params: int = 0
     macs: int = 0
     activation_bytes: int = 0
+    receptive_field: tuple[int, int] | None = None
 
 
 @dataclass
 class Summary:
     """params: all parameters, trainable_params: those with requires_grad.  macs: multiply-adds of convolutions and linear layers for
     one image.  activation_bytes: the outputs of all layers, as training keeps them.  not_called: modules with parameters that the
-    forward in evaluation does not use."""
+    forward does not use."""
     model: str
     input_shape: tuple[int, ...]
     rows: list[Row] = field(default_factory=list)
@@ -42,35 +46,19 @@ class Summary:
     activation_bytes: int = 0
     not_called: list[str] = field(default_factory=list)
 
-    def __str__(self) -> str:
-        head = ("layer", "type", "output", "parameters", "multiply-adds", "memory")
-        body = [(row.name, row.type, _shape(row.output_shape), f"{row.params:,}", f"{row.macs:,}", _bytes(row.activation_bytes))
-                for row in self.rows]
-        foot = (self.model, "", "", f"{self.params:,}", f"{self.macs:,}", _bytes(self.activation_bytes))
-        widths = [max(map(len, column)) for column in zip(head, *body, foot)]
+    def part(self, name: str) -> Row:
+        """The rows of a module taken together: part("stem"), part("body.stage1").  ValueError if there is none of that name."""
+        rows = [row for row in self.rows if row.name == name or row.name.startswith(name + ".")]
+        if not rows:
+            first = self.rows[0].name if self.rows else "nothing"
+            raise ValueError(f"summary of {self.model}: there is no layer in {name!r}; the first is {first}")
+        return Row(name, "", rows[-1].output_shape, sum(row.params for row in rows), sum(row.macs for row in rows),
+                   sum(row.activation_bytes for row in rows), rows[-1].receptive_field)
 
-        def line(cells) -> str:
-            words, numbers = zip(cells[:3], widths[:3]), zip(cells[3:], widths[3:])
-            return "  ".join([*(c.ljust(w) for c, w in words), *(c.rjust(w) for c, w in numbers)])
-        rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-        lines = [line(head), rule, *map(line, body), rule, line(foot)]
-        if self.trainable_params != self.params:
-            lines.append(f"{self.trainable_params:,} of the parameters are trainable")
-        if self.not_called:
-            lines.append(f"not used in evaluation: {', '.join(self.not_called)}")
-        return "\n".join([*lines, f"for one input of {_shape(self.input_shape)}"])
+    def __str__(self) -> str:
+        return table(self)
 
     __repr__ = __str__
-
-
-def _shape(shape: tuple) -> str:
-    if shape and isinstance(shape[0], tuple):
-        return ", ".join(map(_shape, shape))
-    return "×".join(map(str, shape)) or "1"
-
-
-def _bytes(count: int) -> str:
-    return f"{count / 1024:,.1f} KiB" if count < 1 << 20 else f"{count / (1 << 20):,.1f} MiB"
 
 
 def multiply_adds(op: Any, inputs: Any, outputs: Any) -> int:
@@ -87,7 +75,8 @@ def multiply_adds(op: Any, inputs: Any, outputs: Any) -> int:
 class _Recorder:
     """Hears of modules from hooks and of operations from observers, and writes the rows."""
 
-    def __init__(self, model: Module, summary: Summary):
+    def __init__(self, model: Module, summary: Summary, fields: ReceptiveFields):
+        self.fields = fields
         self.summary, self.names = summary, {module: name for name, module in model.named_modules()}
         self.open: list[tuple[Module, Row]] = []
         self.counted: set[int] = set()                                          # parameters that a row has counted
@@ -98,7 +87,7 @@ class _Recorder:
 
     def leave(self, module: Module, inputs: Any, output: Any) -> None:
         _, row = self.open.pop()
-        row.output_shape = _shapes_of(output)
+        row.output_shape, row.receptive_field = _shapes_of(output), self._field(output)
         for parameter in module.parameters(recurse=False):
             if id(parameter) not in self.counted:
                 self.counted.add(id(parameter))
@@ -108,9 +97,14 @@ class _Recorder:
         if not module._modules or row.params:
             self.summary.rows.append(row)
 
+    def _field(self, output: Any) -> tuple[int, int] | None:
+        fields = [field for field in map(self.fields.of, _tensors(output)) if field is not None]
+        return widest(fields).pixels if fields else None
+
     def event(self, event: Event) -> None:
         if event.moment != "forward":
             return
+        self.fields.event(event)
         macs, computes = multiply_adds(event.op, event.inputs, event.outputs), not event.op.view
         size = sum(array.dtype.itemsize * prod(array.shape) for array in event.outputs) if computes else 0
         if self.open and not self.open[-1][0]._modules:                         # inside a layer: part of it
@@ -121,7 +115,8 @@ class _Recorder:
             name = f"{where}.{kind.lower()}" if where else kind.lower()
             self.repeated[name] += 1
             name += f"_{self.repeated[name]}" if self.repeated[name] > 1 else ""
-            self.summary.rows.append(Row(name, kind, event.outputs[0].shape[1:], 0, macs, size))
+            found = self.fields.of_array(event.outputs[0])
+            self.summary.rows.append(Row(name, kind, event.outputs[0].shape[1:], 0, macs, size, found and found.pixels))
 
 
 def _tensors(output: Any) -> list[Tensor]:
@@ -140,11 +135,12 @@ def _bytes_of(output: Any) -> int:
     return sum(t.dtype.itemsize * prod(t.shape) for t in _tensors(output))
 
 
-def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
-    """The layers of a model for one input, in the order in which they are called, in evaluation.
+def summary(model: Module, input_shape: tuple[int, ...], training: bool = False) -> Summary:
+    """The layers of a model for one input, in the order in which they are called, in evaluation, or as in training.
 
     input_shape: (C, H, W), or (features,); a fourth number in front is taken as a batch size and left out.
-    Returns a Summary, whose str is a table: .params .macs .activation_bytes .rows[i].name/.type/.output_shape/.params/.macs
+    Returns a Summary, whose str is a table, in sections where the model is made of stem, body and head:
+    .params .macs .activation_bytes .rows[i].name/.type/.output_shape/.params/.macs/.receptive_field .part("stem")
     Errors are those that an input of this shape would raise.  Nothing is drawn or computed: this takes milliseconds for any model.
     """
     if not isinstance(model, Module):
@@ -153,19 +149,20 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
         raise ValueError(f"summary: input_shape should be the shape of one input, such as (3, 224, 224), got {input_shape!r}")
     shape = shape[1:] if len(shape) == 4 else shape
-    result = Summary(type(model).__name__, shape)
-    recorder = _Recorder(model, result)
+    result = Summary(getattr(model, "name", type(model).__name__), shape)
     modes = {module: module.training for module in model.modules()}
     dtype: Any = next((p.dtype for p in model.parameters()), "float32")
+    image = meta(1, *shape, dtype=dtype)
+    recorder = _Recorder(model, result, ReceptiveFields(image))
     handles, undrawn = [], {p: p.device for p in model.parameters() if not p.drawn}
     try:
         for parameter in undrawn:
             parameter.device = "meta"                                           # computing with weights alone draws nothing then
         for module in modes:
             handles += [module.register_forward_pre_hook(recorder.enter), module.register_forward_hook(recorder.leave)]
-        model.eval()
+        model.train(training)
         with no_grad(), observe(recorder.event):
-            model(meta(1, *shape, dtype=dtype))
+            model(image)
     finally:
         for handle in handles:
             handle.remove()

@@ -22,17 +22,15 @@ Deviations: the output is minus the distance, so that the largest is the answer 
 criterion (equation 9) without the constant e⁻ʲ of its rubbish class. The paper's drawings cover printable ASCII (figure 3); the ten
 digits below are our own rendering in the same 7×12 pixels. The paper trains one image at a time by stochastic diagonal Levenberg–Marquardt.
 """
-from collections import OrderedDict
-
 import numpy as np
 
 from .. import functional as F
 from .. import nn
 from ..kernels.random import default_generator, uniform
 from ..tensor import Tensor
-from .images import expect_images
+from .network import Network
 from .recipe import Recipe
-from .registry import model
+from .registry import Published, model
 
 # Table I: a row is a map of S2, a column one of C3.  Columns 0–5 see 3 neighbouring maps, 6–11 see 4, 12–14 see 2 + 2, 15 sees all.
 TABLE = """
@@ -135,50 +133,42 @@ class RBFOutput(nn.Module):
         return -((input.unsqueeze(1) - self.code) ** 2).sum(2)
 
 
-class LeNet5(nn.Sequential):
-    """(N, 1, 32, 32) → (N, 10), minus the squared distances to the ten drawings"""
-
-    def __init__(self, num_classes: int, in_channels: int):
-        squash = nn.ScaledTanh
-        super().__init__(OrderedDict(
-            c1=nn.Conv2d(in_channels, 6, 5),   t1=squash(),                                    # 6×28×28
-            s2=Subsampling(6),                 t2=squash(),                                    # 6×14×14
-            c3=TableConv2d(CONNECTIONS, 5),    t3=squash(),                                    # 16×10×10
-            s4=Subsampling(16),                t4=squash(),                                    # 16×5×5
-            c5=nn.Conv2d(16, 120, 5),          t5=squash(),   flatten=nn.Flatten(),            # 120×1×1
-            f6=nn.Linear(120, 84),             t6=squash(),
-            output=RBFOutput(num_classes)))
-        self.in_channels = in_channels
-        for layer, fan_in in ((self.c1, 25 * in_channels), (self.s2, 4), (self.s4, 4), (self.c5, 400), (self.f6, 120)):
-            for parameter in layer.parameters():
-                start_as_in_1998(parameter, fan_in)
-        start_as_in_1998(self.c3.weight, 25 * CONNECTIONS.sum(0).repeat(CONNECTIONS.sum(0)).reshape(-1, 1, 1))
-        start_as_in_1998(self.c3.bias, 25 * CONNECTIONS.sum(0))
-
-    def forward(self, input):
-        expect_images(input, "lenet5_1998", self.in_channels, 32, 32)
-        return super().forward(input)
-
-
 def start_as_in_1998(parameter: nn.Parameter, fan_in: int | np.ndarray) -> None:
     """Uniform in ±2.4 / fan_in, the number of inputs of the unit that a weight or bias belongs to (appendix A)."""
     key = default_generator.next_key()
     parameter.redraw(lambda key, shape, dtype: (uniform(key, shape, -1, 1) * 2.4 / fan_in).astype(dtype), key)      # type: ignore[arg-type]
 
 
-@model("lenet5_1998", params=60_000, macs=325_680, input_shape=(1, 32, 32),
+@model("lenet5_1998", params=60_000, macs=325_680, input_shape=(1, 32, 32), year=1998,
        paper="LeCun, Bottou, Bengio, Haffner, Proceedings of the IEEE 86(11), 1998, section II.B",
+       published=(Published(0.95, data="MNIST", protocol="trained without distortions"),
+                  Published(0.8, data="MNIST", protocol="trained on distorted digits too")),
        # background −0.1 and ink 1.175, so that the mean is near 0 and the variance near 1
        recipe=Recipe(optimizer="sgd", lr=3e-3, momentum=0.9, batch_size=16, epochs=20, schedule="cosine", clip_norm=10.0,
                      image_size=32, mean=(0.1 / 1.275,), std=(1 / 1.275,),
                      source="image, 20 passes: the paper; the rest ours, in the place of its Levenberg–Marquardt rates 5e-4 … 1e-5"),
-       stages={"c1": (6, 28, 28), "s2": (6, 14, 14), "c3": (16, 10, 10), "s4": (16, 5, 5), "c5": (120, 1, 1), "f6": (84,), "output": (10,)})
-def lenet5_1998(num_classes: int = 10, in_channels: int = 1) -> nn.Module:
-    """LeNet-5 of the paper: connection table, trainable subsampling, scaled tanh, distances to drawn digits.
+       stages={"stem": (6, 14, 14), "c3": (16, 10, 10), "t3": (16, 10, 10), "s4": (16, 5, 5), "t4": (16, 5, 5),
+               "c5": (120, 1, 1), "t5": (120, 1, 1)})
+def lenet5_1998(num_classes: int = 10, in_channels: int = 1) -> Network:
+    """LeNet-5 of the paper: connection table, learnt subsampling, drawn digits.
 
-    num_classes: at most 10, one a drawing.
+    (N, 1, 32, 32) → (N, 10), minus the squared distances to the ten drawings.  num_classes: at most 10, one a drawing.
+    Starts uniform in ±2.4 / fan_in, biases too (appendix A).
     """
     if num_classes > 10:
         raise ValueError(f"lenet5_1998: num_classes={num_classes}, but its outputs are distances to the drawings of ten digits; "
                          f"use at most 10, or lenet5_textbook, whose last layer learns")
-    return LeNet5(num_classes, in_channels)
+    squash = nn.ScaledTanh
+    stem = dict(c1=nn.Conv2d(in_channels, 6, 5),  t1=squash(),                                      # 6×28×28
+                s2=Subsampling(6),                t2=squash())                                      # 6×14×14
+    body = dict(c3=TableConv2d(CONNECTIONS, 5),   t3=squash(),                                      # 16×10×10
+                s4=Subsampling(16),               t4=squash(),                                      # 16×5×5
+                c5=nn.Conv2d(16, 120, 5),         t5=squash())                                      # 120×1×1
+    head = dict(flatten=nn.Flatten(), f6=nn.Linear(120, 84), t6=squash(), output=RBFOutput(num_classes))
+    for layer, fan_in in ((stem["c1"], 25 * in_channels), (stem["s2"], 4), (body["s4"], 4), (body["c5"], 400), (head["f6"], 120)):
+        for parameter in layer.parameters():
+            start_as_in_1998(parameter, fan_in)
+    sources = CONNECTIONS.sum(0)                                                                    # maps that each map of C3 sees
+    start_as_in_1998(body["c3"].weight, 25 * sources.repeat(sources).reshape(-1, 1, 1))
+    start_as_in_1998(body["c3"].bias, 25 * sources)
+    return Network(nn.Sequential(stem), body, nn.Sequential(head), (in_channels, 32, 32), any_size=False)

@@ -10,14 +10,15 @@ from typing import Any, Mapping
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "step", "multi_step", "exponential", "cosine", "polynomial", "one_cycle")
-AUGMENTATIONS = ("shift", "rotate", "scale", "shear", "elastic", "flip")
+AUGMENTATIONS = ("shift", "rotate", "scale", "shear", "elastic", "flip", "crop", "colour", "lighting")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything but the architecture and the data that decides how a training goes.
 
-    optimizer         one of OPTIMIZERS; momentum, nesterov and betas are read by those that have them
+    optimizer         one of OPTIMIZERS; momentum, nesterov and betas are read by those that have them; optimizer_options are its further
+                      keywords (alpha, eps)
     lr                learning rate, the largest of the schedule
     schedule          one of SCHEDULES, over the whole training; schedule_options are its keywords
     warmup_epochs     epochs in which the rate first rises linearly from nearly 0
@@ -28,7 +29,8 @@ class Recipe:
     clip_norm         gradients are scaled down to this norm if theirs is larger; None: never
     augment           random distortions of a training image, each drawn anew from [−value, +value] every time the image is shown:
                       shift (pixels), rotate (degrees), scale (1 ± value), shear (value: pixels a pixel), elastic (pixels, as rubber
-                      bends), flip (True: left to right)
+                      bends), flip (True: left to right); of photographs also crop (the least share of the area that is cut out and
+                      enlarged), colour (brightness, contrast and saturation × 1 ± value), lighting (along the principal colours)
     image_size        the side to which images are padded, with background, before they are normalised
     mean, std         of a pixel in [0, 1], one a channel: the network sees (pixel − mean) / std
     source            where the numbers come from
@@ -52,6 +54,7 @@ class Recipe:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     source: str = ""
+    optimizer_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         def check(good: bool, name: str, expected: str):
@@ -77,7 +80,8 @@ class Recipe:
         check(isinstance(self.augment, Mapping) and not set(self.augment) - set(AUGMENTATIONS)
               and all(isinstance(value, (int, float)) and isfinite(value) for value in self.augment.values()),
               "augment", f"a dict of numbers with keys among {', '.join(AUGMENTATIONS)}")
-        check(isinstance(self.schedule_options, Mapping), "schedule_options", "a dict")
+        for name in ("schedule_options", "optimizer_options"):
+            check(isinstance(getattr(self, name), Mapping), name, "a dict")
         check(isinstance(self.nesterov, bool), "nesterov", "True or False")
         check(self.image_size is None or isinstance(self.image_size, int) and self.image_size > 0, "image_size", "None or a whole number")
         for name in ("mean", "std", "betas"):
@@ -85,13 +89,16 @@ class Recipe:
             check(isinstance(value, tuple) and len(value) > 0 and all(map(number, value)), name, "a tuple of numbers")
         check(len(self.betas) == 2, "betas", "two numbers")
         check(len(self.mean) == len(self.std) and min(self.std) > 0, "std", f"above 0, one for each of the {len(self.mean)} means")
-        for name in ("augment", "schedule_options"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))     # a recipe never changes
+        for name in ("augment", "schedule_options", "optimizer_options"):                   # a recipe never changes; JSON has no tuples
+            values = {key: tuple(value) if isinstance(value, list) else value for key, value in getattr(self, name).items()}
+            object.__setattr__(self, name, MappingProxyType(values))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold, as in a run's config.json."""
         def plain(value: Any) -> Any:
-            return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+            if isinstance(value, Mapping):
+                return {key: plain(inner) for key, inner in value.items()}
+            return list(value) if isinstance(value, tuple) else value
         return {f.name: plain(getattr(self, f.name)) for f in fields(self)}
 
     @classmethod

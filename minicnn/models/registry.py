@@ -2,18 +2,43 @@
 
     @model("lenet5_textbook", params=61_706, input_shape=(1, 32, 32), aliases=("lenet5",), …)
     def lenet5_textbook(num_classes=10, in_channels=1): …
+
+or, for a family, the rows of its table:
+
+    for depth, (blocks, params, …) in TABLE.items():
+        model(f"resnet{depth}", params=params, …)(partial(resnet, blocks=blocks))
+
+A function that has the name of its file is the general builder of the family, and found as such: models.vgg(arch=…).
 """
 import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..nn import Module
+from .features import Features
 from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Published:
+    """A result that a paper reports: errors in percent, and how they were measured, without which they cannot be compared.
+
+    data       "ImageNet" (ILSVRC 2012, validation), "CIFAR-10", "MNIST" …
+    protocol   "1 crop 224", "10 crops", "7 models, 144 crops" …
+    verified   whether somebody read it in the paper; what is recalled from memory is shown as such
+    """
+    top1_error: float | None
+    top5_error: float | None = None
+    data: str = "ImageNet"
+    protocol: str = "1 crop"
+    verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -23,59 +48,73 @@ class ModelInfo:
     build         the function that builds it; its keywords are the model's options
     params        trainable parameters with the default options, exactly; macs: multiply-adds of convolutions and linear layers, one image
     input_shape   (C, H, W) of the image that the two hold for
-    stages        name of a module -> the shape of its output for one such image, without the batch
-    paper         where it was published; recipe: how it is trained
+    stages        "stem" and each stage of the body -> the shape of its output for one such image: what features=True gives
+    year, paper   when and where it was published; published: the results that are reported there
+    recipe        how it is trained
+    keys          "torchvision.resnet50" -> rules that turn names of weights there into names here, see keys.py
     """
     name: str
     build: Callable[..., Module]
     params: int
     macs: int
     input_shape: tuple[int, int, int]
+    year: int
     paper: str
     recipe: Recipe
     aliases: tuple[str, ...] = ()
     stages: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def function(self) -> Callable[..., Module]:
+        """The function that builds it, without the arguments that make it this member of its family."""
+        return self.build.func if isinstance(self.build, partial) else self.build
+
+    @property
+    def family(self) -> str:
+        """The name of the file that it stands in."""
+        return self.function.__module__.rpartition(".")[2]
 
     @property
     def summary(self) -> str:
         """The first line of what the builder says of itself."""
-        return (inspect.getdoc(self.build) or "").partition("\n")[0]
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
 
 _models: dict[str, ModelInfo] = {}
 _aliases: dict[str, str] = {}
-_scanned: list[bool] = []
 
 
-def model(name: str, *, params: int, macs: int, input_shape: tuple[int, int, int], paper: str = "", recipe: Recipe | None = None,
-          aliases: tuple[str, ...] = (), stages: Mapping[str, tuple[int, ...]] | None = None) -> Callable:
+def model(name: str, *, params: int, macs: int, input_shape: tuple[int, int, int] = (3, 224, 224), year: int = 0, paper: str = "",
+          recipe: Recipe | None = None, aliases: tuple[str, ...] = (), stages: Mapping[str, tuple[int, ...]] | None = None,
+          published: Published | tuple[Published, ...] = (), keys: Mapping[str, Any] | None = None) -> Callable:
     """Register the function below under a name, with its published numbers; see ModelInfo.  ValueError for a name that is taken."""
     def register(build: Callable[..., Module]) -> Callable[..., Module]:
         for new in (name, *aliases):
             taken = _models.get(_aliases.get(new, new))
             if taken is not None:
-                raise ValueError(f"model: the name {new!r} is taken by {taken.build.__module__}.{taken.build.__qualname__}; choose another")
-        _models[name] = ModelInfo(name, build, params, macs, input_shape, paper, recipe or Recipe(), tuple(aliases), dict(stages or {}))
+                raise ValueError(f"model: the name {new!r} is taken by {taken.function.__module__}.{taken.function.__qualname__}; "
+                                 f"choose another")
+        results = (published,) if isinstance(published, Published) else tuple(published)
+        _models[name] = ModelInfo(name, build, params, macs, input_shape, year, paper, recipe or Recipe(), tuple(aliases),
+                                  dict(stages or {}), results, dict(keys or {}))
         _aliases.update({alias: name for alias in aliases})
         return build
     return register
 
 
-def _scan() -> None:
-    """Import every file of this folder, once."""
-    if not _scanned:
-        _scanned.append(True)
-        try:
-            for found in pkgutil.iter_modules([str(Path(__file__).parent)]):
-                importlib.import_module(f"{__package__}.{found.name}")
-        except BaseException:
-            _scanned.clear()
-            raise
+def scan() -> None:
+    """Import every file of this folder, and put the general builders of families in the place of their files: models.vgg(…)."""
+    package = sys.modules[__name__.rpartition(".")[0]]
+    for found in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        file = importlib.import_module(f"{__package__}.{found.name}")
+        if callable(vars(file).get(found.name)):
+            setattr(package, found.name, vars(file)[found.name])
 
 
 def names(aliases: bool = False) -> list[str]:
     """The names of all architectures; with aliases=True also their other names."""
-    _scan()
     return sorted([*_models, *(_aliases if aliases else ())])
 
 
@@ -86,17 +125,19 @@ def _nearest(word: str, known: list[str]) -> str:
 
 def info(name: str) -> ModelInfo:
     """What is known of a model.  ValueError, with the nearest name, if there is none."""
-    _scan()
     found = _models.get(_aliases.get(name, name)) if isinstance(name, str) else None
     if found is None:
         raise ValueError(f"there is no model {name!r}; {_nearest(str(name), names(aliases=True))}")
     return found
 
 
-def create(name: str, num_classes: int | None = None, in_channels: int | None = None, pretrained: bool = False, **options: Any) -> Module:
+def create(name: str, num_classes: int | None = None, in_channels: int | None = None, pretrained: bool = False,
+           features: bool | str | Sequence[str] = False, **options: Any) -> Any:
     """Build a model.
 
     num_classes, in_channels: as in the paper by default.  options: the builder's other keywords, shown by help(models.info(name).build).
+    features: True for a network without its head that returns {stage: its output} of all stages, or the names of those that are wanted;
+    models.info(name).stages has their names and shapes.
     ValueError for an unknown name or option (the nearest is named), or where no pretrained weights are to be had.
     """
     found = info(name)
@@ -112,4 +153,8 @@ def create(name: str, num_classes: int | None = None, in_channels: int | None = 
     for option in options:
         if option not in known:
             raise ValueError(f"{found.name}: there is no option {option!r}; {_nearest(option, known)}")
-    return found.build(**options)
+    network: Any = found.build(**options)
+    network.name = found.name
+    if features is False:
+        return network
+    return Features(network, None if features is True else (features,) if isinstance(features, str) else tuple(features))

@@ -33,3 +33,19 @@ class Dropout2d(Dropout):
 
     def forward(self, input: Any) -> Any:
         return F.dropout2d(input, self.p, self.training)
+
+
+class DropPath(Dropout):
+    """y[n] = x[n] · m[n] / (1 − p): the whole of a sample is dropped, so that only the shortcut beside it is left ("stochastic depth")
+
+    Any shape (N, …) → the same.  Huang, Sun, Liu, Sedra, Weinberger, "Deep Networks with Stochastic Depth", 2016; divided by 1 − p in
+    training instead of multiplied in evaluation.
+    """
+
+    def __init__(self, p: float = 0.0):
+        super().__init__(p)
+
+    def forward(self, input: Any) -> Any:
+        if not self.training or self.p == 0:
+            return input
+        return F.dropout2d(input.reshape(1, input.shape[0], -1), self.p, True).reshape(*input.shape)

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import __version__, models, optim
 from .. import functional as F
-from ..data import Distort, Compose, Dataset, Flip, Loader, Normalise, Pad, split
+from ..data import Colour, Compose, Crop, Dataset, Distort, Fit, Flip, Lighting, Loader, Normalise, load, split
 from ..device import checked_device, get_backend
 from ..kernels.random import manual_seed
 from ..models.recipe import Recipe
@@ -59,15 +59,42 @@ class Config:
 def configure(model: str, *, data: str = "mnist5k", seed: int = 0, device: str = "cpu", **changes: Any) -> Config:
     """The configuration of a training by the model's own recipe, with changes to it: configure("lenet5", epochs=3, lr=0.01).
 
-    With another schedule come that schedule's own options, see make_schedule, unless schedule_options are given too.
+    With another schedule come that schedule's own options, see make_schedule, and with another optimiser that one's own, unless
+    schedule_options or optimizer_options are given too. The size and the channels of images are fitted to the data, see fitted.
     ValueError for an unknown model (the nearest is named), device or data set, or a change that a recipe does not know or allow.
     """
     recipe = models.info(model).recipe
     if changes.get("schedule", recipe.schedule) != recipe.schedule:
         changes = {"schedule_options": {}, **changes}
+    if changes.get("optimizer", recipe.optimizer) != recipe.optimizer:
+        changes = {"optimizer_options": {}, **changes}
     recipe = replace(recipe, **changes)
     path = Path(data)
-    return Config(model, recipe, str(path.resolve()) if path.suffix == ".npz" else data, seed, usable_device(device))
+    data = str(path.resolve()) if path.suffix == ".npz" else data
+    device = usable_device(device)
+    recipe = fitted(recipe, model, load(data)[0], "image_size" not in changes)
+    return Config(model, recipe, data, seed, device)
+
+
+def fitted(recipe: Recipe, model: str, dataset: Dataset, choose_size: bool = True) -> Recipe:
+    """A recipe for the images at hand, which may be smaller than those of the paper, or grey.
+
+    Images are brought to the recipe's size where a margin does it, or where the network takes no other. Otherwise a network made for
+    photographs would look at small images under a magnifying glass: they get the smallest size, in steps of 32, that goes through it.
+    Means and standard deviations of three colours are averaged for grey images.
+    """
+    channels, *sides = dataset.images.shape[1:]
+    if len(recipe.mean) not in (1, channels):
+        mean, std = (sum(values) / len(values) for values in (recipe.mean, recipe.std))
+        recipe = replace(recipe, mean=(mean,), std=(std,))
+    size = recipe.image_size
+    if not choose_size or size is None or min(sides) >= 0.8 * size or max(sides) > size:
+        return recipe
+    network = models.create(model, in_channels=channels)
+    if isinstance(network, models.Network) and network.any_size:
+        fits = (side for side in range(32, size, 32) if side >= max(sides) and network.takes((2, channels, side, side)))
+        recipe = replace(recipe, image_size=next(fits, size))
+    return recipe
 
 
 def usable_device(device: str) -> str:
@@ -81,12 +108,13 @@ def usable_device(device: str) -> str:
 
 
 def transforms(recipe: Recipe, training: bool) -> Compose:
-    """Pad to the network's size; in training, distort; normalise."""
-    steps: list[Any] = [] if recipe.image_size is None else [Pad(recipe.image_size)]
-    if training and recipe.augment:
-        jitter = {name: float(value) for name, value in recipe.augment.items() if name != "flip"}
+    """Bring to the network's size; in training, distort; normalise."""
+    steps: list[Any] = [] if recipe.image_size is None else [Fit(recipe.image_size)]
+    if training:
+        own = {"flip": lambda value: Flip(), "crop": Crop, "colour": Colour, "lighting": Lighting}
+        jitter = {name: float(value) for name, value in recipe.augment.items() if name not in own}
         steps += [Distort(**jitter)] if jitter else []
-        steps += [Flip()] if recipe.augment.get("flip") else []
+        steps += [make(float(recipe.augment[name])) for name, make in own.items() if recipe.augment.get(name)]
     return Compose((*steps, Normalise(recipe.mean, recipe.std)))
 
 
@@ -103,14 +131,18 @@ def make_model(config: Config, dataset: Dataset) -> Module:
 
 def make_optimizer(recipe: Recipe, model: Module) -> optim.Optimizer:
     """The recipe's optimiser, with those of its numbers that this optimiser has."""
-    parameters, lr, decay = model.parameters(), recipe.lr, recipe.weight_decay
-    if recipe.optimizer == "sgd":
-        return optim.SGD(parameters, lr, momentum=recipe.momentum, weight_decay=decay, nesterov=recipe.nesterov)
-    if recipe.optimizer == "rmsprop":
-        return optim.RMSprop(parameters, lr, weight_decay=decay, momentum=recipe.momentum)
-    if recipe.optimizer == "adagrad":
-        return optim.Adagrad(parameters, lr, weight_decay=decay)
-    return {"adam": optim.Adam, "adamw": optim.AdamW}[recipe.optimizer](parameters, lr, betas=recipe.betas, weight_decay=decay)
+    own = {"sgd": (optim.SGD, {"momentum": recipe.momentum, "nesterov": recipe.nesterov}),
+           "rmsprop": (optim.RMSprop, {"momentum": recipe.momentum}),
+           "adagrad": (optim.Adagrad, {}),
+           "adam": (optim.Adam, {"betas": recipe.betas}),
+           "adamw": (optim.AdamW, {"betas": recipe.betas})}
+    make, options = own[recipe.optimizer]
+    options = {"weight_decay": recipe.weight_decay, **options, **recipe.optimizer_options}
+    try:
+        return make(model.parameters(), recipe.lr, **options)
+    except TypeError as error:
+        raise ValueError(f"the optimizer {recipe.optimizer!r} cannot have the optimizer_options {dict(recipe.optimizer_options)}: "
+                         f"{error}") from error
 
 
 def make_schedule(recipe: Recipe, optimizer: optim.Optimizer, steps_per_epoch: int) -> Any:

@@ -28,7 +28,8 @@ from .state import check_state
 class Trainer:
     """Trains a model and keeps the weights that do best on the validation images (at equal accuracy, those of lower loss).
 
-    model, optimizer     the optimiser has the model's parameters
+    model, optimizer     the optimiser has the model's parameters; a model with auxiliary heads gives a tuple of scores in training, whose
+                         losses are summed by its loss_weights
     loader, validation   Loaders of the two parts of the data
     epochs               passes over the data
     schedule             its step() is called after each step of the optimiser; None: a constant learning rate
@@ -83,8 +84,11 @@ class Trainer:
                 raise Stopped
 
     def _step(self, images: Tensor, labels: Tensor) -> None:
-        outputs = self.model(images)
-        loss = self.loss(outputs, labels)
+        outputs: Any = self.model(images)
+        outputs, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
+        loss: Any = self.loss(outputs, labels)
+        for weight, scores in zip(getattr(self.model, "loss_weights", ())[1:], auxiliary):
+            loss = loss + weight * self.loss(scores, labels)
         number = value(loss)
         if not math.isfinite(number):
             raise FloatingPointError(f"the loss became {number} in epoch {self.epoch + 1}, batch {self.batch + 1}, at learning rate "

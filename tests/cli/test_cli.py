@@ -207,11 +207,37 @@ def test_every_command_has_help_with_examples(here):
     assert here()[0] == 2 and here("--version")[1].startswith("minicnn ")
 
 
+def listed(printed):
+    """Names of the architectures in the order in which `minicnn models` prints them."""
+    return re.findall(r"^ \d{4}   .+?  ([a-z]\S*_?\S*)", printed, re.M)
+
+
+def test_models_for_a_purpose(here):
+    names = listed(here("models", "--for", "mobile")[1])
+    assert {"mobilenet_v2", "shufflenet_v2_1.0", "efficientnet_b0"} <= set(names) and not {"resnet18", "vgg16"} & set(names)
+    names = listed(here("models", "--for", "accuracy")[1])
+    assert names.index("efficientnet_b7") < names.index("resnet152_v1_5") < names.index("alexnet_owt") and "lenet5_1998" not in names
+    names = listed(here("models", "--for", "budget", "--params", "2M", "--macs", "0.4G")[1])
+    assert {"shufflenet_v2_0.5", "mobilenet_v1_0.5"} <= set(names) and not {"resnet20_cifar", "squeezenet1_0", "mobilenet_v2"} & set(names)
+    assert set(listed(here("models", "googlenet")[1])) == {"googlenet", "googlenet_aux", "googlenet_torchvision", "googlenet_d2l",
+                                                           "googlenet_seed_keras"}
+    for words, text in ((("--for", "budget"), "--for budget needs a limit: --macs, --params or --memory, such as --params 10M"),
+                        (("resnet", "--params", "1k"), "nothing fits; the smallest, resnet20_cifar, has 269,722 parameters"),
+                        (("resnt18",), "there is no model 'resnt18'; did you mean 'resnet18'?"),
+                        (("--macs", "fast"), "expected an amount such as 600M or 1.5G, got 'fast'"),
+                        (("--memory", "0"), "expected an amount"), (("--for", "fun"), "invalid choice")):
+        status, _, err = here("models", *words)
+        assert status == 2 and text in err and err.count("\n") == 1
+
+
 def test_the_small_commands(here):
     status, out, _ = here("models")
-    assert status == 0 and re.search(r"lenet5_textbook +lenet5 +1×32×32 +61,706 +416,520", out)
+    assert status == 0 and re.search(r"1998 +LeCun +lenet5_textbook \(lenet5\) +61\.7 k +417 k +1×32×32", out)
+    assert re.search(r"2015 +He +resnet50_v1_5 \(resnet50\) +25\.6 M +4\.09 G +3×224×224 +76\.1", out)
     status, out, _ = here("summary", "lenet5")
-    assert status == 0 and "61,706" in out
+    assert status == 0 and "61,706" in out and "LeCun" in out
+    status, out, _ = here("summary", "googlenet_aux", "--training", "--stages")
+    assert status == 0 and "13,378,280" in out and "1,591,044,096" in out and re.search(r"^ auxiliary +", out, re.M)
     status, out, _ = here("data")
     assert status == 0 and "mnist5k: 10 classes, images of 1×28×28" in out and "4,000 images; of each class 400" in out
     assert here("data", "mnist5k", "--out", "digits.png")[0] == 0 and Image.open("digits.png").size == (280, 280)

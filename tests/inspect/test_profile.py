@@ -56,7 +56,7 @@ def test_a_model_as_a_whole():
         forward_only = profile_model(model, x, backward=False)
     assert {e.name: e.calls for e in p.by_op()}["conv2d"] == 4
     assert all(parameter.grad is None for parameter in model.parameters())
-    assert {"features.c1", "classifier.f6"} <= {e.name for e in p.by_module()}
+    assert {"stem.c1", "head.f6"} <= {e.name for e in p.by_module()}
     assert not any(e.backward_seconds for e in forward_only.by_op())
     lines = str(p).splitlines()
     assert lines[0].split() == ["operation", "calls", "forward", "backward", "share", "output"] and lines[-1].startswith("sum")

@@ -7,6 +7,9 @@ import minicnn.functional as F
 from minicnn import Tensor, models
 from minicnn.models import lenet_1998
 
+REDUCED = {name: lambda model=model: (models.create(model), models.info(model).input_shape)          # as they are: small already
+           for name, model in {"lenet": "lenet5_textbook", "lenet:caffe": "lenet_caffe", "lenet_1998": "lenet5_1998"}.items()}
+
 
 def test_the_connection_table_is_the_papers():
     table = lenet_1998.CONNECTIONS
@@ -21,7 +24,7 @@ def test_the_connection_table_is_the_papers():
 
 def test_a_table_convolution_is_the_dense_one_with_zeros():
     mc.manual_seed(0)
-    layer = models.create("lenet5_1998").c3.double()
+    layer = models.create("lenet5_1998").body.c3.double()
     x = np.random.default_rng(0).standard_normal((2, 6, 9, 8))
     dense, at = np.zeros((16, 6, 5, 5)), 0
     for k in range(16):
@@ -33,7 +36,7 @@ def test_a_table_convolution_is_the_dense_one_with_zeros():
 
 
 def test_subsampling_adds_up_four_pixels():
-    layer = models.create("lenet5_1998").s2
+    layer = models.create("lenet5_1998").stem.s2
     layer.load_state_dict({"weight": np.arange(6), "bias": np.arange(6) * 10})
     x = np.random.default_rng(0).standard_normal((1, 6, 4, 4)).astype(np.float32)
     y = layer(Tensor(x)).numpy()
@@ -50,7 +53,7 @@ def test_the_drawings():
 
 
 def test_the_output_is_minus_the_distance():
-    output = models.create("lenet5_1998").output
+    output = models.create("lenet5_1998").head.output
     codes = lenet_1998.digit_codes().astype(np.float32)
     y = output(Tensor(codes)).numpy()
     assert (y.argmax(1) == np.arange(10)).all() and not np.diagonal(y).any() and y.max() == 0
@@ -60,38 +63,40 @@ def test_the_output_is_minus_the_distance():
 def test_first_values_of_1998():
     mc.manual_seed(0)
     model = models.create("lenet5_1998")
-    for layer, fan_in in ((model.c1, 25), (model.s2, 4), (model.c5, 400), (model.f6, 120)):
+    for layer, fan_in in ((model.stem.c1, 25), (model.stem.s2, 4), (model.body.c5, 400), (model.head.f6, 120)):
         for p in layer.parameters():
             assert 0.3 * 2.4 / fan_in < np.abs(p.data).max() <= 2.4 / fan_in
-    kernels = np.abs(model.c3.weight.data).max((1, 2))
+    kernels = np.abs(model.body.c3.weight.data).max((1, 2))
     assert (kernels[:18] <= 2.4 / 75).all() and (kernels[18:54] <= 2.4 / 100).all() and (kernels[54:] <= 2.4 / 150).all()
     assert kernels[:18].max() > 2.4 / 100 and kernels[18:54].max() > 2.4 / 150
 
 
-@pytest.mark.parametrize("name", ["lenet5_1998", "lenet5_textbook", "lenet_caffe", "lenet_seed_keras"])
-def test_gradients(name):
-    """Along a random direction in all parameters at once, against central differences, in float64."""
-    mc.manual_seed(1)
-    model = models.create(name).double()
-    rng = np.random.default_rng(0)
-    x = Tensor(rng.standard_normal((2, *models.info(name).input_shape)), requires_grad=True)
-    upstream = rng.standard_normal((2, 10))
-    parameters = [*model.parameters(), x]
-    (model(x) * Tensor(upstream)).sum().backward()
-    directions = [rng.standard_normal(p.shape) for p in parameters]
-    ours = sum((p.grad.numpy() * d).sum() for p, d in zip(parameters, directions))
-    start, values, h = [p.data.copy() for p in parameters], [], 1e-6
-    with mc.no_grad():
-        for sign in (1, -1):
-            for p, s, d in zip(parameters, start, directions):
-                p.write(s + sign * h * d)
-            values.append((model(x).numpy() * upstream).sum())
-    assert abs(ours - (values[0] - values[1]) / (2 * h)) < 1e-6 * abs(ours)
+def test_first_values_of_the_others():
+    """Uniform within the bound that each one names: what is drawn comes close to it and does not pass it; biases 0."""
+    bounds = {"lenet5_textbook": {"stem.c1": (6 / 175) ** 0.5, "body.c3": (6 / 550) ** 0.5, "head.c5": (6 / 520) ** 0.5},
+              "lenet_caffe": {"stem.conv1": (3 / 25) ** 0.5, "body.conv2": (3 / 500) ** 0.5, "head.ip1": (3 / 800) ** 0.5},
+              "lenet_seed_keras": {"stem.conv1": 0.05, "body.conv2": 0.05, "head.fc1": (6 / 1124) ** 0.5}}
+    for name, layers in bounds.items():
+        mc.manual_seed(0)
+        model = models.create(name)
+        for path, bound in layers.items():
+            layer = model.get_submodule(path)
+            assert 0.97 * bound < np.abs(layer.weight.data).max() <= bound * (1 + 1e-6) and not layer.bias.data.any()
+
+
+def test_steps_of_the_paper_are_features():
+    x = Tensor(np.random.default_rng(0).standard_normal((2, 1, 32, 32)).astype(np.float32))
+    network = models.create("lenet5_1998")
+    found = models.create("lenet5_1998", features=("c3", "s4"))
+    found.load_state_dict(network.state_dict(), strict=False)
+    maps = found(x)
+    assert np.array_equal(maps["s4"].numpy(), network.body.s4(network.body.t3(maps["c3"])).numpy())
+    assert not hasattr(found.body, "c5")
 
 
 @pytest.mark.parametrize("name, shape, text", [
     ("lenet5", (8, 1, 28, 28), "lenet5_textbook: expected images of 1×32×32, got an input of shape (8, 1, 28, 28); "
-                               "pad them: F.pad(x, (2, 2, 2, 2))"),
+                               "pad them: F.pad(x, (2, 2, 2, 2)), or resize them: F.interpolate(x, (32, 32)"),
     ("lenet_caffe", (8, 1, 32, 32), "expected images of 1×28×28, got an input of shape (8, 1, 32, 32); "
                                     "resize them: F.interpolate(x, (28, 28)"),
     ("lenet5_1998", (8, 3, 32, 32), "build the model with in_channels=3"),

@@ -86,7 +86,7 @@ def test_repr(name, options):
     assert repr(getattr(nn, name)(**options)) == repr(getattr(torch.nn, name)(**options))
 
 
-OURS_ALONE = {"Identity", "Module", "ModuleList", "Parameter", "RemovableHandle", "Scale", "ScaledTanh", "Sequential", "Shift",
+OURS_ALONE = {"DropPath", "Identity", "Module", "ModuleList", "Parameter", "RemovableHandle", "Scale", "ScaledTanh", "Sequential", "Shift",
               "StateDictError", "init"}
 NOT_HERE = {"size_average", "reduce"}                               # deprecated there
 REQUIRED_HERE = {("Softmax", "dim"), ("LogSoftmax", "dim")}         # PyTorch guesses, and warns

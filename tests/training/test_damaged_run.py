@@ -101,7 +101,7 @@ def test_a_checkpoint_that_is_no_dict_is_refused(run, told, content):
 
 def test_weights_of_another_model_are_one_line_with_the_file(run, told):
     mc.save({"weight": np.ones(2)}, run.path / "best.safetensors", overwrite=True)
-    assert "best.safetensors: load_state_dict: this state_dict does not fit LeNet" in told("evaluate", run.path)
+    assert "best.safetensors: load_state_dict: this state_dict does not fit Network" in told("evaluate", run.path)
 
 
 def test_a_missing_checkpoint_does_not_start_again(run, told):

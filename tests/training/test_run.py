@@ -1,5 +1,6 @@
 """The run folder, configurations, and the one look at the test images."""
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import minicnn as mc
 from minicnn import data, models, optim
 from minicnn.models.recipe import Recipe
-from minicnn.training import Config, RunFolder, configure, load_run, make_optimizer, make_schedule, make_trainer, train
+from minicnn.training import Config, RunFolder, configure, load_run, make_optimizer, make_schedule, make_trainer, train, transforms
 from minicnn.training import procedure
 from minicnn.training.progress import Silent
 
@@ -109,8 +110,22 @@ def test_a_training_set_too_small_to_hold_a_tenth_out(tmp_path):
 
 @pytest.mark.parametrize("name", models.names())
 def test_every_recipe_can_be_made(name):
+    recipe, layer = models.info(name).recipe, mc.nn.Linear(2, 2)
+    optimizer = make_optimizer(recipe, layer)
+    schedule = make_schedule(recipe, optimizer, steps_per_epoch=2)
+    assert optimizer.param_groups[0]["lr"] > 0 and schedule is not None
+    channels = len(recipe.mean)
+    images = np.random.default_rng(0).integers(0, 256, (2, channels, 30, 28), np.uint8)
+    prepared = transforms(replace(recipe, image_size=32), training=True)(images, data.Draws(0, 0, np.arange(2)))
+    assert prepared.shape == (2, channels, 32, 32) and np.isfinite(prepared).all()
+
+
+@pytest.mark.parametrize("name", ["lenet5", "alexnet", "resnet20", "googlenet_aux", "mobilenet_v3_small", "shufflenet_v2_0.5"])
+def test_a_training_by_the_models_own_recipe_can_start(name):
     trainer = make_trainer(configure(name), data.mnist5k())
-    assert trainer.optimizer.param_groups[0]["lr"] > 0
+    images, _ = next(trainer.loader.batches())
+    outputs = trainer.model.train()(mc.meta(images.shape))
+    assert (outputs[0] if isinstance(outputs, tuple) else outputs).shape == (len(images), 10)
 
 
 def rates(recipe, steps_per_epoch):

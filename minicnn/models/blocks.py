@@ -1,0 +1,87 @@
+"""Pieces that several papers share."""
+from typing import Any, TypeVar
+
+from .. import functional as F
+from .. import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def conv_bn(c_in: int, c_out: int, kernel_size: Any, stride: int = 1, *, groups: int = 1, padding: Any = None, activation: Any = nn.ReLU,
+            eps: float = 1e-5, momentum: float = 0.1) -> nn.Sequential:
+    """Convolution without bias (batch norm has one), batch norm, activation.  (N, c_in, H, W) → (N, c_out, H/stride, W/stride)
+
+    padding: half the kernel by default, so that stride 1 keeps the plane.  activation=None: none.
+    """
+    if padding is None:
+        padding = kernel_size // 2 if isinstance(kernel_size, int) else tuple(k // 2 for k in kernel_size)
+    layers = {"conv": nn.Conv2d(c_in, c_out, kernel_size, stride, padding, groups=groups, bias=False),
+              "norm": nn.BatchNorm2d(c_out, eps, momentum)}
+    return nn.Sequential(layers if activation is None else {**layers, "activation": activation()})
+
+
+class Branches(nn.Module):
+    """y = branches side by side, their channels one after another.  Branches(a=…, b=…): (N, C, H, W) → (N, C_a + C_b + …, P, Q)"""
+
+    def __init__(self, **branches: nn.Module):
+        super().__init__()
+        for name, branch in branches.items():
+            self.add_module(name, branch)
+
+    def forward(self, input):
+        return F.cat([branch(input) for branch in self.children()], 1)
+
+
+class SqueezeExcitation(nn.Module):
+    """y[n,c,h,w] = x[n,c,h,w] · s[n,c],   s = gate(W₂ · activation(W₁ · mean_hw x + b₁) + b₂)
+
+    Each channel is weighed by what all channels show over the whole plane.  squeezed: rows of W₁.
+    Hu, Shen, Sun, "Squeeze-and-Excitation Networks", 2017, equations 2 to 4.
+    """
+
+    def __init__(self, channels: int, squeezed: int, activation: Any = nn.ReLU, gate: Any = nn.Sigmoid):
+        super().__init__()
+        self.squeeze = nn.AdaptiveAvgPool2d(1)
+        self.reduce, self.activation = nn.Conv2d(channels, squeezed, 1), activation()
+        self.expand, self.gate = nn.Conv2d(squeezed, channels, 1), gate()
+
+    def forward(self, input):
+        return input * self.gate(self.expand(self.activation(self.reduce(self.squeeze(input)))))
+
+
+class FitPlane(nn.Module):
+    """Any plane becomes size×size, by averages over shares of it; one that has that size passes as it is.
+
+    Before a linear layer: the paper's image is untouched, and images of other sizes get in.  (N, C, H, W) → (N, C, size, size)
+    """
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.size = size
+
+    def forward(self, input):
+        return input if input.shape[2:] == (self.size, self.size) else F.adaptive_avg_pool2d(input, self.size)
+
+    def extra_repr(self) -> str:
+        return str(self.size)
+
+
+def start(network: M, conv: Any = None, linear: Any = None, bias: float | None = 0.0) -> M:
+    """Give all convolutions and linear layers their first values: conv and linear are called with each weight, biases get a constant.
+
+        start(network, conv=nn.init.kaiming_normal_, linear=lambda w: nn.init.normal_(w, std=0.01))
+
+    None leaves what the layer starts with by itself (PyTorch's values).  Returns the network.
+    """
+    for layer in network.modules():
+        for kind, fill in ((nn.Conv2d, conv), (nn.Linear, linear)):
+            if isinstance(layer, kind) and fill is not None:
+                fill(layer.weight)
+                if layer.bias is not None and bias is not None:
+                    nn.init.constant_(layer.bias, bias)
+    return network
+
+
+def kaiming(weight: nn.Parameter) -> nn.Parameter:
+    """w ~ N(0, 2 / fan_out): what the usual implementations of networks with ReLU and batch norm start from"""
+    return nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")

@@ -1,0 +1,92 @@
+"""Which architectures fit into a budget of multiply-adds, parameters or memory.
+
+    models.largest("efficientnet", macs=1e9)           the member of a family that uses most of the budget
+    models.fitting(macs=600e6, params=5e6)             all that fit, the most accurate first
+"""
+from collections.abc import Callable
+from functools import lru_cache
+from math import prod
+
+from ..functional import meta
+from ..modes import no_grad
+from ..observers import Event, observe
+from .registry import ModelInfo, Published, create, info, names
+
+FLOAT32 = 4                              # bytes
+
+
+@lru_cache(maxsize=None)
+def memory(name: str) -> int:
+    """Bytes of float32 for one image: the weights, and the outputs of all operations, as training keeps them.  Found by shapes alone."""
+    found, size = info(name), 0
+
+    def count(event: Event) -> None:
+        nonlocal size
+        if event.moment == "forward" and not event.op.view:
+            size += FLOAT32 * sum(prod(y.shape) for y in event.outputs)
+    with no_grad(), observe(count):
+        create(found.name).eval()(meta(1, *found.input_shape))
+    return size + FLOAT32 * found.params
+
+
+NEEDS: dict[str, tuple[str, Callable[[ModelInfo], int]]] = {
+    "macs": ("multiply-adds", lambda found: found.macs),
+    "params": ("parameters", lambda found: found.params),
+    "memory": ("bytes of weights and activations for one image", lambda found: memory(found.name)),
+}
+
+
+def result(found: ModelInfo, data: str = "ImageNet") -> Published | None:
+    """The published result that can best be compared: on ImageNet with one crop if there is one, else another protocol there."""
+    there = [p for p in found.published if p.data == data and p.top1_error is not None]
+    return min(there, key=lambda p: not comparable(p)) if there else None
+
+
+def comparable(published: Published | None) -> bool:
+    """Whether a result is the top-1 error of one network on one crop: those of ensembles and of many crops cannot be compared with it."""
+    return published is not None and published.protocol.startswith("1 crop")
+
+
+def rank(found: ModelInfo) -> tuple:
+    """Most accurate first; then what was measured otherwise; then what has no result."""
+    best = result(found)
+    return not comparable(best), best is None, best.top1_error if best else 0, found.macs
+
+
+def fitting(**limits: float | None) -> list[ModelInfo]:
+    """All architectures within the limits (macs, params, memory in bytes), the most accurate by published results first."""
+    wanted = _checked(limits)
+    found = [info(name) for name in names()]
+    return sorted((m for m in found if all(NEEDS[word][1](m) <= limit for word, limit in wanted.items())), key=rank)
+
+
+def largest(family: str, **limits: float | None) -> ModelInfo:
+    """The member of a family with the most multiply-adds that fits the limits: largest("efficientnet", macs=1e9, memory=200e6).
+
+    family: the name of its file, such as "resnet", or the beginning of its members' names, such as "efficientnet_lite".
+    macs, params: of the architecture as registered; memory: bytes, see memory().
+    ValueError for an unknown family, no limit, or a budget that no member fits: then with what the smallest needs.
+    """
+    wanted = _checked(limits)
+    everything = list(map(info, names()))
+    members = [m for m in everything if m.family == family] or [m for m in everything if m.name.startswith(family)]
+    if not members:
+        raise ValueError(f"largest: there is no family {family!r}; there are {', '.join(sorted({found.family for found in everything}))}")
+    if not wanted:
+        raise ValueError("largest: give a limit: macs=…, params=… or memory=… (bytes)")
+    for found in sorted(members, key=lambda found: found.macs, reverse=True):
+        if all(NEEDS[word][1](found) <= limit for word, limit in wanted.items()):
+            return found
+    word, limit = min(wanted.items(), key=lambda item: item[1] / min(NEEDS[item[0]][1](found) for found in members))
+    unit, need = NEEDS[word]
+    least = min(members, key=need)
+    raise ValueError(f"largest: no {family} fits {limit:,.0f} {unit}; the smallest, {least.name}, needs {need(least):,}")
+
+
+def _checked(limits: dict[str, float | None]) -> dict[str, float]:
+    for word, limit in limits.items():
+        if word not in NEEDS:
+            raise ValueError(f"a budget has {', '.join(NEEDS)}, got {word!r}")
+        if limit is not None and (isinstance(limit, (bool, str)) or not limit > 0):
+            raise ValueError(f"budget: {word} should be a number above 0, got {limit!r}")
+    return {word: limit for word, limit in limits.items() if limit is not None}
