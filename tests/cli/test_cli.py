@@ -222,7 +222,7 @@ def test_models_for_a_purpose(here):
     assert set(listed(here("models", "googlenet")[1])) == {"googlenet", "googlenet_aux", "googlenet_torchvision", "googlenet_d2l",
                                                            "googlenet_seed_keras"}
     for words, text in ((("--for", "budget"), "--for budget needs a limit: --macs, --params or --memory, such as --params 10M"),
-                        (("resnet", "--params", "1k"), "nothing fits; the smallest, resnet20_cifar, has 269,722 parameters"),
+                        (("resnet", "--params", "1k"), "nothing fits; the smallest, shiftresnet20_6_cifar100, has 192,596"),
                         (("resnt18",), "there is no model 'resnt18'; did you mean 'resnet18'?"),
                         (("--macs", "fast"), "expected an amount such as 600M or 1.5G, got 'fast'"),
                         (("--memory", "0"), "expected an amount"), (("--for", "fun"), "invalid choice")):

@@ -24,7 +24,7 @@ for library in ("torchvision", "timm"):
         pytest.skip(f"{library} is not installed: {missing}", allow_module_level=True)
 
 SOURCES = [(name, source) for name in models.names() for source in models.info(name).keys]
-QUICK: dict[str, tuple[str, str]] = {}                          # of each family the network with the fewest parameters; the others are slow
+QUICK: dict[str, tuple[str, str]] = {}       # of each family the network with the fewest parameters; the others are slow
 for name, source in SOURCES:
     family = models.info(name).family
     if family not in QUICK or models.info(name).params < models.info(QUICK[family][0]).params:
