@@ -8,6 +8,9 @@ examples:
   minicnn models --for budget --params 10M --macs 1G --memory 100M
                                                   those that fit, the most accurate first
   minicnn summary resnet50                        the layers of one of them
+
+Multiply-adds are those of convolutions and linear layers for one image. --for ranks by published accuracy on ImageNet and leaves out what
+has none. resnet50 is the form that everybody uses, resnet50_v1 the paper's; *_seed_keras and *_d2l are widely copied listings.
 """
 import argparse
 
@@ -45,12 +48,19 @@ def run(args: argparse.Namespace) -> None:
     if args.purpose == "mobile":
         limits["macs"] = min(MOBILE, args.macs or MOBILE)
     word = (args.word or "").lower()
-    inside = {models.info(name).name for name in models.names(aliases=True) if word in name.lower() or word in models.info(name).family}
+    every = {name: models.info(name) for name in models.names(aliases=True)}
+    inside = {m.name for name, m in every.items() if f"_{name.lower()}".find(f"_{word}") >= 0 or f"_{m.family}".find(f"_{word}") >= 0}
+    inside = inside or {m.name for name, m in every.items() if word in name.lower()}
     if not inside:
         models.info(args.word)                                            # says which name is near
-    found = [info for info in fitting(**limits) if info.name in inside]
+    found = fitting(sorted(inside), **limits)
+    unranked = [info.name for info in found if not result(info)] if args.purpose else []
+    if found and len(unranked) == len(found):
+        some = ", ".join(unranked[:5]) + (" …" if len(unranked) > 5 else "")
+        raise ValueError(f"of {some} no accuracy on ImageNet is published, by which they could be ranked; to see them leave out "
+                         f"--for {args.purpose}")
     if not found:
-        least = min((models.info(name) for name in inside), key=lambda info: info.macs)
+        least = min((models.info(name) for name in inside), key=lambda info: (info.macs, info.name))
         raise ValueError(f"nothing fits; the smallest, {least.name}, has {least.params:,} parameters and {least.macs:,} multiply-adds and "
                          f"takes {memory(least.name):,} bytes for one image")
     if args.purpose or any(limits.values()):
@@ -62,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
     papers = dict.fromkeys(info.paper for info in found)
     if len(papers) <= 12:
         print(*papers, sep="\n")
+    if unranked:
+        print(f"Left out, since no accuracy on ImageNet is published: {len(unranked)}; without --for they are listed.")
     print("Accuracies are published ones, and compare only where they were measured alike; ? is recalled, not checked against the paper.")
 
 
@@ -90,6 +102,7 @@ def listed(found: list, divided: bool) -> str:
             divided = False
         accuracy = "" if shown is None or shown.top1_error is None else f"{100 - shown.top1_error:.1f}" + (" " if shown.verified else "?")
         measured = "" if shown is None else f"{shown.data}, {shown.protocol}"
+        measured = measured if len(measured) <= 48 else measured[:47] + "…"
         name = f"{info.name} ({', '.join(info.aliases)})" if info.aliases else info.name
         author = info.paper.partition(",")[0].partition(":")[0]
         table.add_row(str(info.year), author, name, short(info.params), short(info.macs), shape_text(info.input_shape), accuracy, measured)

@@ -7,6 +7,7 @@ examples:
   minicnn summary googlenet_aux --training         with what exists in training alone
 """
 import argparse
+import sys
 
 
 def shape(text: str) -> tuple[int, ...]:
@@ -33,7 +34,10 @@ def run(args: argparse.Namespace) -> None:
     C, H, W = args.input or info.input_shape
     model = models.create(args.model, in_channels=None if C == info.input_shape[0] else C)
     print(table(summary(model, (C, H, W), args.training), args.stages))
-    print(info.summary, info.paper, *map(told, info.published), sep="\n")
+    declared = summary(models.create(args.model), info.input_shape, bool(args.training)).params
+    if declared != info.params:
+        print(f"minicnn/models/{info.family}.py declares {info.params:,} parameters, but {declared:,} are counted", file=sys.stderr)
+    print(info.summary, info.paper, *(map(told, info.published) if args.input is None else ()), sep="\n")
 
 
 def told(result) -> str:

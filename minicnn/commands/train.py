@@ -7,6 +7,9 @@ examples:
   minicnn train lenet5 --out runs/first             where to write; by default runs/MODEL-1, -2 …
   minicnn train --resume runs/lenet5-1              go on after Ctrl-C, bit for bit as if never stopped
 
+The recipe is the paper's, fitted to the images at hand: a network made for photographs of 224×224 gets small images at a smaller size, in
+smaller batches. All of it is written to config.json in the run folder. `minicnn models` lists the networks.
+
 A tenth of the training images is held out (the same ones whatever the seed); the weights that do best on them are kept, and the test
 images are looked at once, at the end.
 """
@@ -64,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from ..training import train
     if run.result is None:
         with shown(args.plain) as progress:
-            progress.note(f"{config.model} on {config.data}, {config.recipe.epochs} epochs, seed {config.seed} → {run.path}")
+            progress.note(f"{config.model} on {config.data}, {told(config.recipe)}, seed {config.seed} → {run.path}")
             try:
                 train(config, run, progress)
             except Stopped:
@@ -83,6 +86,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def told(recipe) -> str:
+    """The length of a training in words."""
+    size = f"{recipe.image_size}×{recipe.image_size} pixels, " if recipe.image_size else ""
+    return f"{size}batches of {recipe.batch_size}, {recipe.epochs} epoch{'s' if recipe.epochs > 1 else ''}"
+
+
 def configuration(args: argparse.Namespace):
     """The configuration that the command line asks for."""
     from ..device import get_backend, use_backend
@@ -99,14 +108,47 @@ def configuration(args: argparse.Namespace):
 
 
 def check(config) -> None:
-    """Make everything once before a run folder is, so that a mistake leaves none behind, and show the network the shape of a batch."""
+    """Make everything once before a run folder is, so that a mistake leaves none behind, show the network the shape of a batch as it will
+    be trained, and see whether there is memory for it."""
     from .. import meta, no_grad
     from ..data import load
     from ..training import make_trainer
     trainer = make_trainer(config, load(config.data)[0])
-    images, _ = next(trainer.validation.batches())
+    images, _ = next(trainer.loader.batches())
     with no_grad():
-        trainer.model(meta(images.shape))
+        trainer.model.train()(meta(images.shape))
+    free = free_memory()
+    need = needed_memory(trainer.model, images.shape)
+    if free is not None and need > free:
+        fits = max(1, int(len(images) * free / need / 2))
+        raise ValueError(f"a batch of {len(images)} images of {'×'.join(map(str, images.shape[1:]))} needs about {need / 1e9:.1f} GB to be "
+                         f"trained on, and {free / 1e9:.1f} GB are free; use a smaller --batch-size, such as {fits}, or a smaller "
+                         f"--image-size")
+
+
+def needed_memory(model, shape) -> float:
+    """Bytes of a training step, about: what each operation gives out and the gradient of it, and for each weight four numbers."""
+    from math import prod
+
+    from .. import meta, no_grad, observe
+    size = 0
+
+    def count(event):
+        nonlocal size
+        if event.moment == "forward" and not event.op.view:
+            size += sum(y.dtype.itemsize * prod(y.shape) for y in event.outputs)
+    with no_grad(), observe(count):
+        model(meta(shape))
+    return 1.5 * size + 4 * sum(p.dtype.itemsize * p.numel() for p in model.parameters())
+
+
+def free_memory() -> float | None:
+    """Bytes that are free for programs, on Linux; None where that cannot be told."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None
 
 
 def check_nothing_changes(args: argparse.Namespace, config) -> None:

@@ -15,11 +15,13 @@ class Dataset:
     images   uint8 (N, C, H, W), 0 to 255
     labels   int64 (N,), 0 to len(classes) − 1
     classes  the name of each label
+    mirror   whether a mirror image is still of its class: true of cats, not of digits
     """
     images: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
     name: str = "data"
+    mirror: bool = True
 
     def __post_init__(self):
         if self.images.ndim != 4 or self.images.dtype != np.uint8:
@@ -37,7 +39,7 @@ class Dataset:
     def __getitem__(self, which: Any) -> "Dataset":
         """Some of the images: dataset[:100], dataset[mask], dataset[[3, 1, 4]]; of one, dataset[7], a data set too."""
         which = np.array([which]) if isinstance(which, (int, np.integer)) else which
-        return Dataset(self.images[which], self.labels[which], self.classes, self.name)
+        return Dataset(self.images[which], self.labels[which], self.classes, self.name, self.mirror)
 
     @property
     def counts(self) -> np.ndarray:

@@ -39,10 +39,10 @@ class Field:
 
 
 def widest(fields: list[Field]) -> Field:
-    """Where paths meet."""
+    """Where paths meet.  Of a map and of one number a channel that weighs it, neighbours stand as far apart as the map's."""
     sizes = [f.size for f in fields if f.size is not None]
     size = tuple(map(max, zip(*sizes))) if len(sizes) == len(fields) else None
-    return Field(size, tuple(map(max, zip(*(f.jump for f in fields)))), fields[0].axes)
+    return Field(size, tuple(map(min, zip(*(f.jump for f in fields)))), fields[0].axes)
 
 
 class ReceptiveFields:

@@ -5,6 +5,7 @@ The model is called once on a meta tensor, which has a shape and no values; obse
 from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
+from operator import index
 from typing import Any
 
 from ..functional import meta
@@ -135,24 +136,35 @@ def _bytes_of(output: Any) -> int:
     return sum(t.dtype.itemsize * prod(t.shape) for t in _tensors(output))
 
 
-def summary(model: Module, input_shape: tuple[int, ...], training: bool = False) -> Summary:
+def _checked(input_shape: Any) -> tuple[int, ...]:
+    try:
+        shape = tuple(index(n) for n in input_shape if not isinstance(n, bool))
+        good = len(shape) == len(input_shape) > 0 and min(shape) > 0 and prod(shape) < 1 << 40
+    except TypeError:
+        shape, good = (), False
+    if not good:
+        raise ValueError(f"summary: input_shape should be the shape of one input, such as (3, 224, 224), got {input_shape!r}")
+    return shape
+
+
+def summary(model: Module, input_shape: tuple[int, ...] | None = None, training: bool = False) -> Summary:
     """The layers of a model for one input, in the order in which they are called, in evaluation, or as in training.
 
-    input_shape: (C, H, W), or (features,); a fourth number in front is taken as a batch size and left out.
+    input_shape: (C, H, W), or (features,); a fourth number in front is taken as a batch size and left out. Not needed for a network of
+    minicnn.models, which knows the image that it is made for.
     Returns a Summary, whose str is a table, in sections where the model is made of stem, body and head:
     .params .macs .activation_bytes .rows[i].name/.type/.output_shape/.params/.macs/.receptive_field .part("stem")
     Errors are those that an input of this shape would raise.  Nothing is drawn or computed: this takes milliseconds for any model.
     """
     if not isinstance(model, Module):
         raise TypeError(f"summary: expected a Module, got {type(model).__name__}; models.create(name) makes one by name")
-    shape = tuple(input_shape)
-    if not shape or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise ValueError(f"summary: input_shape should be the shape of one input, such as (3, 224, 224), got {input_shape!r}")
+    shape = _checked(getattr(model, "image", None) if input_shape is None else input_shape)
     shape = shape[1:] if len(shape) == 4 else shape
     result = Summary(getattr(model, "name", type(model).__name__), shape)
     modes = {module: module.training for module in model.modules()}
     dtype: Any = next((p.dtype for p in model.parameters()), "float32")
-    image = meta(1, *shape, dtype=dtype)
+    batch = 2 if training else 1                                                # a batch norm cannot train on one number a channel
+    image = meta(batch, *shape, dtype=dtype)
     recorder = _Recorder(model, result, ReceptiveFields(image))
     handles, undrawn = [], {p: p.device for p in model.parameters() if not p.drawn}
     try:
@@ -170,6 +182,8 @@ def summary(model: Module, input_shape: tuple[int, ...], training: bool = False)
             parameter.device = device
         for module, training in modes.items():
             object.__setattr__(module, "training", training)
+    for row in result.rows:
+        row.macs, row.activation_bytes = row.macs // batch, row.activation_bytes // batch
     parameters = list(model.parameters())
     result.params = sum(p.numel() for p in parameters)
     result.trainable_params = sum(p.numel() for p in parameters if p.requires_grad)

@@ -23,7 +23,7 @@ def bytes_text(count: float) -> str:
 
 
 def field_text(field: tuple[int, int] | None) -> str:
-    return "" if field is None else str(field[0]) if field[0] == field[1] else shape_text(field)
+    return "?" if field is None else str(field[0]) if field[0] == field[1] else shape_text(field)
 
 
 def _numbers(row: "Row | Summary") -> tuple[str, str, str]:
@@ -55,8 +55,8 @@ def render(table: Any) -> str:
 def table(summary: "Summary", by_stage: bool = False) -> str:
     """The layers of a Summary with sums of each part; by_stage: a line a stage."""
     grid = Table(box=box.SIMPLE_HEAD, show_footer=False, pad_edge=False)
-    for name, right in (("layer", 0), ("type", 0), ("output", 0), ("sees", 1), ("parameters", 1), ("multiply-adds", 1), ("memory", 1)):
-        grid.add_column(name, justify="right" if right else "left", no_wrap=True)
+    for name in ("layer", "type", "output", "sees", "parameters", "multiply-adds", "memory"):
+        grid.add_column(name, justify="left" if name in ("layer", "type", "output") else "right", no_wrap=True)
     for part, rows in [("", stages(summary))] if by_stage else sections(summary):
         for row in rows:
             grid.add_row(row.name, row.type, shape_text(row.output_shape), field_text(row.receptive_field), *_numbers(row))
@@ -71,4 +71,5 @@ def table(summary: "Summary", by_stage: bool = False) -> str:
         lines.append(f"{summary.trainable_params:,} of the parameters are trainable")
     if summary.not_called:
         lines.append(f"not used here: {', '.join(summary.not_called)}")
-    return "\n".join([*lines, f"for one input of {shape_text(summary.input_shape)}; sees: the receptive field in pixels"])
+    return "\n".join([*lines, f"for one input of {shape_text(summary.input_shape)}; sees: the receptive field in pixels (? where "
+                      "attention leaves it open); memory: what each layer gives out"])

@@ -16,30 +16,15 @@ owt   Krizhevsky, "One weird trick for parallelizing convolutional neural networ
 
 Deviations: images of 227, because 224, which the paper says, gives no whole number of steps of 4; the same 55×55 maps come out.
 alexnet_owt is the form that became usual, as torchvision has it: without the response normalisation of the author's own configuration
-(layers-223-1gpu.cfg of cuda-convnet2), with padding 2 in conv1, and with dropout before fc6 and fc7 instead of after them.
+(layers-223-1gpu.cfg of cuda-convnet2), with padding 2 in conv1, and with dropout before fc6 and fc7 instead of after them. Its conv4 has
+256 maps, as in that configuration and in torchvision; the paper's footnote has 384 (all of this recalled).
 """
-from collections.abc import Sequence
-
 from .. import nn
-from .blocks import FitPlane, start
+from .blocks import FitPlane, gaussian, response_norm, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import IMAGENET, IMAGENET_MEAN_ONLY, Recipe
 from .registry import Published, model
-
-# the first values suit pixels of 0 … 255 less their mean: the scale of 1/255 is taken back
-MEAN, PIXEL_SCALE = (0.485, 0.456, 0.406), (1 / 255, 1 / 255, 1 / 255)
-
-
-def response_norm() -> nn.LocalResponseNorm:
-    """b[c] = a[c] · (2 + 10⁻⁴ · Σ a[j]²)^(−0.75) over the 5 maps around c (section 3.3); our layer divides alpha by the 5"""
-    return nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2.0)
-
-
-def scaled(maps: Sequence[int], width: float) -> list[int]:
-    """Numbers of maps times width, even, so that two towers share them equally."""
-    if not width > 0:
-        raise ValueError(f"width should be a number above 0, got {width!r}; 1 is the paper's network, 0.5 has half the maps in each layer")
-    return [2 * max(1, round(width * c / 2)) for c in maps]
+from .rounding import scaled_by
 
 
 def conv(c_in: int, c_out: int, kernel_size: int, stride: int = 1, padding: int = 0, groups: int = 1, norm: bool = False,
@@ -65,16 +50,11 @@ def classifier(c_in: int, plane: int, hidden: int, num_classes: int, dropout: fl
         fc8=nn.Linear(hidden, num_classes)))
 
 
-def gaussian(std: float):
-    """w ~ N(0, std²), for blocks.start"""
-    return lambda weight: nn.init.normal_(weight, std=std)
-
-
 @model("alexnet_2012", params=60_965_224, macs=724_406_816, input_shape=(3, 227, 227), year=2012, aliases=("alexnet",),
        paper="Krizhevsky, Sutskever, Hinton, \"ImageNet Classification with Deep Convolutional Neural Networks\", 2012",
        recipe=Recipe(lr=0.01, momentum=0.9, weight_decay=5e-4, batch_size=128, epochs=90,
                      schedule="step", schedule_options={"step_size": 23}, augment={"crop": 0.78, "flip": True, "lighting": 0.1},
-                     image_size=227, mean=MEAN, std=PIXEL_SCALE,
+                     image_size=227, **IMAGENET_MEAN_ONLY,           # the first values suit pixels of 0 … 255
                      source="section 5, recalled. There the rate fell three times, when the validation error stood still; crops were of "
                             "fixed size out of 256×256; the mean image was subtracted"),
        stages={"stem": (96, 27, 27), "conv2": (256, 13, 13), "conv3": (384, 13, 13), "conv4": (384, 13, 13), "conv5": (256, 6, 6)},
@@ -82,7 +62,7 @@ def gaussian(std: float):
                   Published(None, 15.3, "ImageNet 2012, test set", "7 networks"),
                   Published(42.9, 19.8, protocol="1 crop 227, Caffe's replica with biases of 0.1", verified=True)))
 def alexnet_2012(num_classes: int = 1000, in_channels: int = 3, towers: int = 2, dropout: float = 0.5, width: float = 1.0) -> Network:
-    """AlexNet of 2012: two towers, response normalisation, overlapping pools.
+    """AlexNet of 2012 has two towers, response normalisation and overlapping pools.
 
     Starts as section 5 says: weights from N(0, 0.01²); biases 1 in conv2, conv4, conv5, fc6 and fc7, so that their ReLUs see positive
     numbers from the beginning, and 0 in the others.
@@ -91,7 +71,7 @@ def alexnet_2012(num_classes: int = 1000, in_channels: int = 3, towers: int = 2,
     """
     if towers not in (1, 2):
         raise ValueError(f"alexnet_2012: towers should be 2, as on the paper's two GPUs, or 1, where every map sees all; got {towers!r}")
-    c1, c2, c3, c4, c5, hidden = scaled((96, 256, 384, 384, 256, 4096), width)
+    c1, c2, c3, c4, c5, hidden = map(scaled_by(width, "alexnet_2012", multiple=2), (96, 256, 384, 384, 256, 4096))     # even: two towers
     network = Network(
         conv(in_channels, c1, 11, stride=4, norm=True, pool=True),                                       # 227 → 55 → 27
         dict(conv2=conv(c1, c2, 5, padding=2, groups=towers, norm=True, pool=True),                      # 27 → 13
@@ -116,18 +96,18 @@ TORCHVISION = (
        paper="Krizhevsky, \"One weird trick for parallelizing convolutional neural networks\", 2014, arXiv:1404.5997",
        recipe=Recipe(lr=0.01, momentum=0.9, weight_decay=1e-4, batch_size=256, epochs=90,
                      schedule="step", schedule_options={"step_size": 30}, augment={"crop": 0.08, "flip": True},
-                     image_size=224, mean=MEAN, std=(0.229, 0.224, 0.225),
+                     image_size=224, **IMAGENET,
                      source="torchvision's references/classification, recalled"),
        stages={"stem": (64, 27, 27), "conv2": (192, 13, 13), "conv3": (384, 13, 13), "conv4": (256, 13, 13), "conv5": (256, 6, 6)},
        published=Published(43.478, 20.934, protocol="1 crop 224, torchvision's weights", verified=True),
        keys={"torchvision.alexnet": TORCHVISION})
 def alexnet_owt(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5, width: float = 1.0) -> Network:
-    """AlexNet in one tower ("one weird trick"), without normalisation.
+    """AlexNet of 2014 has one tower and, in this form, no response normalisation.
 
     Starts as torchvision's does, from PyTorch's values: weights and biases uniform in ±1/√fan_in.
     width: factor of all numbers of maps and hidden units.
     """
-    c1, c2, c3, c4, c5, hidden = scaled((64, 192, 384, 256, 256, 4096), width)
+    c1, c2, c3, c4, c5, hidden = map(scaled_by(width, "alexnet_owt", multiple=2), (64, 192, 384, 256, 256, 4096))
     return Network(
         conv(in_channels, c1, 11, stride=4, padding=2, pool=True),                                       # 224 → 55 → 27
         dict(conv2=conv(c1, c2, 5, padding=2, pool=True),                                                # 27 → 13

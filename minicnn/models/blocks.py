@@ -1,4 +1,5 @@
 """Pieces that several papers share."""
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .. import functional as F
@@ -8,16 +9,33 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def conv_bn(c_in: int, c_out: int, kernel_size: Any, stride: int = 1, *, groups: int = 1, padding: Any = None, activation: Any = nn.ReLU,
-            eps: float = 1e-5, momentum: float = 0.1) -> nn.Sequential:
+            eps: float = 1e-5, momentum: float = 0.1, bias: bool = False) -> nn.Sequential:
     """Convolution without bias (batch norm has one), batch norm, activation.  (N, c_in, H, W) → (N, c_out, H/stride, W/stride)
 
-    padding: half the kernel by default, so that stride 1 keeps the plane.  activation=None: none.
+    padding: half the kernel by default, so that stride 1 keeps the plane.  activation=None: none.  bias: of the convolution, all the same.
     """
     if padding is None:
         padding = kernel_size // 2 if isinstance(kernel_size, int) else tuple(k // 2 for k in kernel_size)
-    layers = {"conv": nn.Conv2d(c_in, c_out, kernel_size, stride, padding, groups=groups, bias=False),
+    layers = {"conv": nn.Conv2d(c_in, c_out, kernel_size, stride, padding, groups=groups, bias=bias),
               "norm": nn.BatchNorm2d(c_out, eps, momentum)}
     return nn.Sequential(layers if activation is None else {**layers, "activation": activation()})
+
+
+def response_norm() -> nn.LocalResponseNorm:
+    """b[c] = a[c] · (2 + 10⁻⁴ · Σ a[j]²)^(−0.75) over the 5 maps around c; our layer divides alpha by the 5
+
+    Krizhevsky, Sutskever, Hinton, 2012, section 3.3.
+    """
+    return nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2.0)
+
+
+def average_and_classify(c: int, num_classes: int, first: Mapping[str, nn.Module] | None = None, **before: nn.Module) -> nn.Sequential:
+    """(N, C, H, W) → (N, num_classes): the average over the plane, and a linear layer, which reads c numbers.
+
+    first: layers of the maps, before the average.  before: layers of the averages, before the linear one, such as dropout=….
+    """
+    return nn.Sequential({**(first or {}), "pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), **before,
+                          "fc": nn.Linear(c, num_classes)})
 
 
 class Branches(nn.Module):
@@ -66,6 +84,14 @@ class FitPlane(nn.Module):
         return str(self.size)
 
 
+def check_blocks(family: str, blocks: Sequence[int], paper: tuple[int, ...]) -> tuple[int, ...]:
+    """blocks as a tuple.  ValueError unless they are as many whole numbers of at least 1 as the paper's."""
+    if not isinstance(blocks, Sequence) or len(blocks) != len(paper) or not all(isinstance(n, int) and n >= 1 for n in blocks):
+        raise ValueError(f"{family}: blocks should be {len(paper)} whole numbers of at least 1, one for each kind, got {blocks!r}; "
+                         f"the paper's are {paper}")
+    return tuple(blocks)
+
+
 def start(network: M, conv: Any = None, linear: Any = None, bias: float | None = 0.0) -> M:
     """Give all convolutions and linear layers their first values: conv and linear are called with each weight, biases get a constant.
 
@@ -85,3 +111,13 @@ def start(network: M, conv: Any = None, linear: Any = None, bias: float | None =
 def kaiming(weight: nn.Parameter) -> nn.Parameter:
     """w ~ N(0, 2 / fan_out): what the usual implementations of networks with ReLU and batch norm start from"""
     return nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
+
+
+def gaussian(std: float) -> Callable[[nn.Parameter], nn.Parameter]:
+    """w ~ N(0, std²), for `start`"""
+    return lambda weight: nn.init.normal_(weight, std=std)
+
+
+def truncated(std: float) -> Callable[[nn.Parameter], nn.Parameter]:
+    """w ~ N(0, std²) cut off at two standard deviations, as TensorFlow's truncated normal, for `start`; its own deviation is 0.88 std"""
+    return lambda weight: nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)

@@ -17,13 +17,16 @@ FLOAT32 = 4                              # bytes
 
 @lru_cache(maxsize=None)
 def memory(name: str) -> int:
-    """Bytes of float32 for one image: the weights, and the outputs of all operations, as training keeps them.  Found by shapes alone."""
+    """Bytes for one image: the weights, and the outputs of all operations.  Found by shapes alone.
+
+    A little more than the memory that mc.summary tells of layers: the positions that max pooling keeps, and what is computed in between.
+    """
     found, size = info(name), 0
 
     def count(event: Event) -> None:
         nonlocal size
         if event.moment == "forward" and not event.op.view:
-            size += FLOAT32 * sum(prod(y.shape) for y in event.outputs)
+            size += sum(y.dtype.itemsize * prod(y.shape) for y in event.outputs)
     with no_grad(), observe(count):
         create(found.name).eval()(meta(1, *found.input_shape))
     return size + FLOAT32 * found.params
@@ -53,11 +56,21 @@ def rank(found: ModelInfo) -> tuple:
     return not comparable(best), best is None, best.top1_error if best else 0, found.macs
 
 
-def fitting(**limits: float | None) -> list[ModelInfo]:
-    """All architectures within the limits (macs, params, memory in bytes), the most accurate by published results first."""
+def fitting(among: list[str] | None = None, **limits: float | None) -> list[ModelInfo]:
+    """The architectures within the limits (macs, params, memory in bytes), the most accurate by published results first.
+
+    among: their names, all by default.
+    """
     wanted = _checked(limits)
-    found = [info(name) for name in names()]
-    return sorted((m for m in found if all(NEEDS[word][1](m) <= limit for word, limit in wanted.items())), key=rank)
+    return sorted((found for found in map(info, among or names()) if _fits(found, wanted)), key=rank)
+
+
+def _fits(found: ModelInfo, wanted: dict[str, float]) -> bool:
+    # the memory, which takes a forward to be found, only where the weights alone are not too much already
+    cheap = {"macs": found.macs, "params": found.params, "memory": FLOAT32 * found.params}
+    if any(cheap[word] > limit for word, limit in wanted.items()):
+        return False
+    return "memory" not in wanted or memory(found.name) <= wanted["memory"]
 
 
 def largest(family: str, **limits: float | None) -> ModelInfo:
@@ -69,18 +82,25 @@ def largest(family: str, **limits: float | None) -> ModelInfo:
     """
     wanted = _checked(limits)
     everything = list(map(info, names()))
-    members = [m for m in everything if m.family == family] or [m for m in everything if m.name.startswith(family)]
+    members = [m for m in everything if m.family == family] or [m for m in everything if _begins(m.name, family)]
     if not members:
         raise ValueError(f"largest: there is no family {family!r}; there are {', '.join(sorted({found.family for found in everything}))}")
     if not wanted:
         raise ValueError("largest: give a limit: macs=…, params=… or memory=… (bytes)")
     for found in sorted(members, key=lambda found: found.macs, reverse=True):
-        if all(NEEDS[word][1](found) <= limit for word, limit in wanted.items()):
+        if _fits(found, wanted):
             return found
+    if all(any(NEEDS[word][1](found) <= limit for found in members) for word, limit in wanted.items()):
+        raise ValueError(f"largest: each limit is met by some {family}, but none meets {', '.join(wanted)} together; raise one of them")
     word, limit = min(wanted.items(), key=lambda item: item[1] / min(NEEDS[item[0]][1](found) for found in members))
     unit, need = NEEDS[word]
     least = min(members, key=need)
     raise ValueError(f"largest: no {family} fits {limit:,.0f} {unit}; the smallest, {least.name}, needs {need(least):,}")
+
+
+def _begins(name: str, family: str) -> bool:
+    """Whether a name begins with a family's, up to the end of a word: efficientnet_b0 with "efficientnet_b", resnet18 with "resnet"."""
+    return bool(family) and name.startswith(family) and not name[len(family):len(family) + 1].isalpha()
 
 
 def _checked(limits: dict[str, float | None]) -> dict[str, float]:

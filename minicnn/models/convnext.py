@@ -20,7 +20,7 @@ from functools import partial
 from .. import nn
 from .blocks import start
 from .network import Network
-from .recipe import Recipe
+from .recipe import IMAGENET, Recipe
 from .registry import Published, model
 
 #           blocks a stage    width  drop path  parameters   multiply-adds    top-1 error
@@ -65,7 +65,7 @@ class Block(nn.Module):
 
 def convnext(num_classes: int = 1000, in_channels: int = 3, blocks: tuple[int, ...] = (3, 3, 9, 3), width: int = 96, drop_path: float = 0.1,
              layer_scale: float = 1e-6) -> Network:
-    """A modern ConvNet: 7×7 depthwise convolutions, layer norm, GELU, layer scale.
+    """ConvNeXt is a modern ConvNet: 7×7 depthwise, layer norm, GELU, layer scale.
 
     blocks: a stage.  width: channels of the first stage; each later one has twice as many.  drop_path: probability that the last block is
     left out for an image in training; it grows in a straight line from 0 at the first.  layer_scale: where the scales start.
@@ -93,7 +93,7 @@ def convnext(num_classes: int = 1000, in_channels: int = 3, blocks: tuple[int, .
 
 RECIPE = Recipe(optimizer="adamw", lr=4e-3, weight_decay=0.05, batch_size=4096, epochs=300, schedule="cosine", warmup_epochs=20,
                 label_smoothing=0.1, average=0.9999, augment={"crop": 0.08, "flip": True, "colour": 0.4}, image_size=224,
-                mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+                **IMAGENET,
                 source="facebookresearch/ConvNeXt, TRAINING.md (rate, batch, average, drop path); the rest recalled. Also RandAugment "
                        "9/0.5, mixup 0.8, CutMix 1.0 and erasing 0.25, which the trainer does not have; colour stands for them")
 TORCHVISION = (

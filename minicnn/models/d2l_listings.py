@@ -19,16 +19,17 @@ What stays: padding 1 in AlexNet's first convolution gives planes of 54–26–1
 Deviations: the plane before AlexNet's and VGG's linear layers is fitted to 5×5 or 7×7, so that images of other sizes get in.
 All start as there: weights Xavier uniform, biases with PyTorch's values, uniform in ±1 / √fan_in.
 """
+from collections.abc import Callable
 from typing import Any
 
 from .. import nn
 from ..functional import meta
 from ..modes import no_grad
 from .blocks import Branches, FitPlane, start
-from .keras_listings import scaled
 from .network import Network
 from .recipe import Recipe
 from .registry import model
+from .rounding import scaled_by
 
 PAPER = "Zhang, Lipton, Li, Smola, \"Dive into Deep Learning\", 2021, arXiv:2106.11342"
 ARCH = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
@@ -41,17 +42,18 @@ def recipe(lr: float) -> Recipe:
 
 
 def conv_relu(maps: int, kernel_size: int, stride: int = 1, padding: int = 0) -> list[nn.Module]:
+    """A convolution to that many maps and ReLU.  (N, C, H, W) → (N, maps, P, Q)"""
     return [nn.LazyConv2d(maps, kernel_size, stride, padding), nn.ReLU()]
 
 
-def classifier(plane: int, num_classes: int, width: float, dropout: float) -> nn.Sequential:
+def classifier(plane: int, num_classes: int, scaled: Callable[[float], int], dropout: float) -> nn.Sequential:
     """(N, C, plane, plane) → (N, num_classes), the same for AlexNet and VGG"""
-    hidden = scaled(4096, width)
+    hidden = scaled(4096)
     return nn.Sequential(FitPlane(plane), nn.Flatten(), nn.LazyLinear(hidden), nn.ReLU(), nn.Dropout(dropout),
                          nn.LazyLinear(hidden), nn.ReLU(), nn.Dropout(dropout), nn.LazyLinear(num_classes))
 
 
-def built(stem: nn.Module, body: dict[str, nn.Module], head: nn.Module, in_channels: int) -> Network:
+def assemble(stem: nn.Module, body: dict[str, nn.Module], head: nn.Module, in_channels: int) -> Network:
     """The network, once an image without values has told the lazy layers their sizes; weights Xavier uniform."""
     network = Network(stem, body, head, (in_channels, 224, 224))
     with no_grad():
@@ -64,19 +66,21 @@ def built(stem: nn.Module, body: dict[str, nn.Module], head: nn.Module, in_chann
        recipe=recipe(0.01),
        stages={"stem": (96, 26, 26), "conv2": (256, 12, 12), "conv3": (384, 12, 12), "conv4": (384, 12, 12), "conv5": (256, 5, 5)})
 def alexnet_d2l(num_classes: int = 10, in_channels: int = 1, width: float = 1.0, dropout: float = 0.5) -> Network:
-    """AlexNet of D2L: one tower, padding 1, no response normalisation.
+    """AlexNet of D2L has one tower, padding 1 and no response normalisation.
 
     width: factor of all numbers of maps and of the hidden linear layers.  Starts from Xavier's uniform weights.
     """
+    scaled = scaled_by(width, "alexnet_d2l")
+
     def pool():
         return nn.MaxPool2d(kernel_size=3, stride=2)
-    stem = nn.Sequential(*conv_relu(scaled(96, width), 11, stride=4, padding=1), pool())                # 96×54×54 → 96×26×26
+    stem = nn.Sequential(*conv_relu(scaled(96), 11, stride=4, padding=1), pool())                # 96×54×54 → 96×26×26
     body: dict[str, nn.Module] = {
-        "conv2": nn.Sequential(*conv_relu(scaled(256, width), 5, padding=2), pool()),                   # 256×26×26 → 256×12×12
-        "conv3": nn.Sequential(*conv_relu(scaled(384, width), 3, padding=1)),
-        "conv4": nn.Sequential(*conv_relu(scaled(384, width), 3, padding=1)),
-        "conv5": nn.Sequential(*conv_relu(scaled(256, width), 3, padding=1), pool())}                   # 256×12×12 → 256×5×5
-    return built(stem, body, classifier(5, num_classes, width, dropout), in_channels)
+        "conv2": nn.Sequential(*conv_relu(scaled(256), 5, padding=2), pool()),                   # 256×26×26 → 256×12×12
+        "conv3": nn.Sequential(*conv_relu(scaled(384), 3, padding=1)),
+        "conv4": nn.Sequential(*conv_relu(scaled(384), 3, padding=1)),
+        "conv5": nn.Sequential(*conv_relu(scaled(256), 3, padding=1), pool())}                   # 256×12×12 → 256×5×5
+    return assemble(stem, body, classifier(5, num_classes, scaled, dropout), in_channels)
 
 
 def vgg_block(num_convs: int, maps: int) -> nn.Sequential:
@@ -90,15 +94,16 @@ def vgg_block(num_convs: int, maps: int) -> nn.Sequential:
        stages={"stem": (64, 112, 112), "block2": (128, 56, 56), "block3": (256, 28, 28), "block4": (512, 14, 14), "block5": (512, 7, 7)})
 def vgg11_d2l(num_classes: int = 10, in_channels: int = 1, arch: tuple[tuple[int, int], ...] = ARCH, width: float = 1.0,
               dropout: float = 0.5) -> Network:
-    """VGG-11 of D2L, or another VGG by its blocks.
+    """VGG-11 of D2L is built from a list of blocks, which makes other VGGs as well.
 
     arch: (convolutions, maps) a block.  width: factor of all numbers of maps and of the hidden linear layers.
     Starts from Xavier's uniform weights.
     """
     if not arch or not all(isinstance(row, tuple) and len(row) == 2 and min(row) >= 1 for row in arch):
         raise ValueError(f"vgg11_d2l: arch should be pairs (convolutions, maps), one a block, got {arch!r}; VGG-11 is {ARCH}")
-    stages: dict[str, nn.Module] = {f"block{i}": vgg_block(n, scaled(maps, width)) for i, (n, maps) in enumerate(arch, 1)}
-    return built(stages.pop("block1"), stages, classifier(7, num_classes, width, dropout), in_channels)
+    scaled = scaled_by(width, "vgg11_d2l")
+    stages: dict[str, nn.Module] = {f"block{i}": vgg_block(n, scaled(maps)) for i, (n, maps) in enumerate(arch, 1)}
+    return assemble(stages.pop("block1"), stages, classifier(7, num_classes, scaled, dropout), in_channels)
 
 
 def nin_block(maps: int, kernel_size: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
@@ -109,28 +114,30 @@ def nin_block(maps: int, kernel_size: int, stride: int = 1, padding: int = 0) ->
 @model("nin_d2l", params=1_992_166, macs=762_297_352, input_shape=(1, 224, 224), year=2021, paper=f"{PAPER}, section 8.3",
        recipe=recipe(0.05), stages={"stem": (96, 26, 26), "block2": (256, 12, 12), "block3": (384, 5, 5)})
 def nin_d2l(num_classes: int = 10, in_channels: int = 1, width: float = 1.0, dropout: float = 0.5) -> Network:
-    """Network in Network of D2L: as many maps as classes in the last block, averaged.
+    """Network in network of D2L averages as many maps as there are classes.
 
     width: factor of the numbers of maps, but for the last block's.  Starts from Xavier's uniform weights.
     """
+    scaled = scaled_by(width, "nin_d2l")
+
     def pool():
         return nn.MaxPool2d(3, stride=2)
-    stem = nn.Sequential(nin_block(scaled(96, width), 11, stride=4), pool())                            # 96×54×54 → 96×26×26
-    body: dict[str, nn.Module] = {"block2": nn.Sequential(nin_block(scaled(256, width), 5, padding=2), pool()),
-                                  "block3": nn.Sequential(nin_block(scaled(384, width), 3, padding=1), pool())}
+    stem = nn.Sequential(nin_block(scaled(96), 11, stride=4), pool())                            # 96×54×54 → 96×26×26
+    body: dict[str, nn.Module] = {"block2": nn.Sequential(nin_block(scaled(256), 5, padding=2), pool()),
+                                  "block3": nn.Sequential(nin_block(scaled(384), 3, padding=1), pool())}
     head = nn.Sequential(nn.Dropout(dropout), nin_block(num_classes, 3, padding=1), nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten())
-    return built(stem, body, head, in_channels)
+    return assemble(stem, body, head, in_channels)
 
 
-def inception(width: float, c1: int, c2: tuple[int, int], c3: tuple[int, int], c4: int) -> Branches:
-    """(N, C, H, W) → (N, c1 + c2[1] + c3[1] + c4, H, W), each times width"""
+def inception(scaled: Callable[[float], int], c1: int, c2: tuple[int, int], c3: tuple[int, int], c4: int) -> Branches:
+    """(N, C, H, W) → (N, c1 + c2[1] + c3[1] + c4, H, W), each scaled"""
     def branch(*layers: Any) -> nn.Sequential:
         return nn.Sequential(*layers)
-    (c2_1, c2_2), (c3_1, c3_2) = ([scaled(c, width) for c in pair] for pair in (c2, c3))
-    return Branches(b1=branch(*conv_relu(scaled(c1, width), 1)),
+    (c2_1, c2_2), (c3_1, c3_2) = (map(scaled, pair) for pair in (c2, c3))
+    return Branches(b1=branch(*conv_relu(scaled(c1), 1)),
                     b2=branch(*conv_relu(c2_1, 1), *conv_relu(c2_2, 3, padding=1)),
                     b3=branch(*conv_relu(c3_1, 1), *conv_relu(c3_2, 5, padding=2)),
-                    b4=branch(nn.MaxPool2d(3, stride=1, padding=1), *conv_relu(scaled(c4, width), 1)))
+                    b4=branch(nn.MaxPool2d(3, stride=1, padding=1), *conv_relu(scaled(c4), 1)))
 
 
 #            b1   b2          b3         b4
@@ -146,16 +153,18 @@ INCEPTIONS = {
        recipe=recipe(0.01),
        stages={"stem": (64, 56, 56), "b2": (192, 28, 28), "b3": (480, 14, 14), "b4": (832, 7, 7), "b5": (1024, 7, 7)})
 def googlenet_d2l(num_classes: int = 10, in_channels: int = 1, width: float = 1.0) -> Network:
-    """GoogLeNet of D2L: the paper's inceptions, no auxiliary heads, no normalisation.
+    """GoogLeNet of D2L has the paper's inceptions, without auxiliary heads and norms.
 
     width: factor of all numbers of maps.  Starts from Xavier's uniform weights.
     """
+    scaled = scaled_by(width, "googlenet_d2l")
+
     def pool():
         return nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-    stem = nn.Sequential(*conv_relu(scaled(64, width), 7, stride=2, padding=3), pool())
+    stem = nn.Sequential(*conv_relu(scaled(64), 7, stride=2, padding=3), pool())
     body: dict[str, nn.Module] = {
-        "b2": nn.Sequential(*conv_relu(scaled(64, width), 1), *conv_relu(scaled(192, width), 3, padding=1), pool())}
+        "b2": nn.Sequential(*conv_relu(scaled(64), 1), *conv_relu(scaled(192), 3, padding=1), pool())}
     for stage, rows in INCEPTIONS.items():
-        body[stage] = nn.Sequential(*(inception(width, *row) for row in rows), *([pool()] if stage != "b5" else []))
+        body[stage] = nn.Sequential(*(inception(scaled, *row) for row in rows), *([pool()] if stage != "b5" else []))
     head = nn.Sequential(nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.LazyLinear(num_classes))
-    return built(stem, body, head, in_channels)
+    return assemble(stem, body, head, in_channels)

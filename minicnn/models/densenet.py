@@ -31,9 +31,9 @@ from typing import Any
 from .. import functional as F
 from .. import nn
 from ..functional.checkpoint import checkpoint
-from .blocks import conv_bn, kaiming, start
+from .blocks import average_and_classify, conv_bn, kaiming, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import CIFAR, IMAGENET, Recipe
 from .registry import Published, model
 
 
@@ -83,7 +83,7 @@ class DenseBlock(nn.Sequential):
 def densenet(num_classes: int = 1000, in_channels: int = 3, growth: int = 32, blocks: tuple[int, ...] = (6, 12, 24, 16),
              compression: float = 0.5, bottleneck: bool = True, first: int | None = None, small_images: bool = False,
              dropout: float = 0.0, memory_sparing: bool = False) -> Network:
-    """Each layer reads the maps of all layers before it in its block.
+    """DenseNet's layers each read the maps of all layers before them in their block.
 
     growth: k, the maps that a layer adds.  blocks: layers of each block.  compression: share of the maps that a transition keeps.
     first: maps of the first convolution, 2·growth by default.  small_images: CIFAR's 3×3 without pooling in the place of 7×7 and pool.
@@ -109,22 +109,21 @@ def densenet(num_classes: int = 1000, in_channels: int = 3, growth: int = 32, bl
             c = kept
         body[f"block{i}"] = DenseBlock(c, layers, growth, bottleneck, dropout, memory_sparing)
         c += layers * growth
-    head = nn.Sequential(dict(norm=nn.BatchNorm2d(c), relu=nn.ReLU(), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(),
-                              fc=nn.Linear(c, num_classes)))
+    head = average_and_classify(c, num_classes, dict(norm=nn.BatchNorm2d(c), relu=nn.ReLU()))
     side = 32 if small_images else 224
     return start(Network(stem, body, head, (in_channels, side, side)), conv=kaiming, linear=nn.init.torch_default_)
 
 
 PAPER = 'Huang, Liu, van der Maaten, Weinberger, "Densely Connected Convolutional Networks", 2016, arXiv:1608.06993'
-IMAGENET = Recipe(optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, batch_size=256, epochs=90,
-                  schedule="multi_step", schedule_options={"milestones": (30, 60)}, image_size=224,
-                  augment={"crop": 0.08, "flip": True, "colour": 0.4, "lighting": 0.1},
-                  mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
-                  source="section 4.2, recalled; batch and epochs as in the authors' repository; augmentation of fb.resnet.torch")
-CIFAR = Recipe(optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, batch_size=64, epochs=300,
-               schedule="multi_step", schedule_options={"milestones": (150, 225)}, image_size=32, augment={"shift": 4, "flip": True},
-               mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616),
-               source="section 4.2, recalled; batch and epochs as in the authors' repository; dropout 0.2 where images are not distorted")
+LARGE_RECIPE = Recipe(optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, batch_size=256, epochs=90,
+                      schedule="multi_step", schedule_options={"milestones": (30, 60)}, image_size=224,
+                      augment={"crop": 0.08, "flip": True, "colour": 0.4, "lighting": 0.1},
+                      **IMAGENET, source="section 4.2, recalled; batch and epochs as in the authors' repository; augmentation of "
+                                         "fb.resnet.torch")
+SMALL_RECIPE = Recipe(optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, batch_size=64, epochs=300,
+                      schedule="multi_step", schedule_options={"milestones": (150, 225)}, image_size=32, augment={"shift": 4, "flip": True},
+                      **CIFAR, source="section 4.2, recalled; batch and epochs as in the authors' repository; dropout 0.2 where images "
+                                      "are not distorted")
 ONE, TEN, RELEASED = "1 crop", "10 crops", "1 crop, the authors' released model"
 #         growth  blocks            parameters   multiply-adds
 TABLE = {
@@ -141,7 +140,7 @@ PUBLISHED = {
     161: (Published(22.2, protocol=RELEASED, verified=True),),
     264: (Published(22.15, 6.12, protocol=ONE), Published(20.80, 5.29, protocol=TEN)),
 }
-THEIRS = (                                                                       # torchvision's names, and timm's, which are the same
+TORCHVISION = (                                                                  # torchvision's names, and timm's, which are the same
     (r"^features\.conv0\.", "stem.conv.conv."), (r"^features\.norm0\.", "stem.conv.norm."),
     (r"^features\.denseblock(\d)\.denselayer(\d+)\.", r"body.block\1.layer\2."),
     (r"\.(norm|conv)1\.", r".first.\1."), (r"\.(norm|conv)2\.", r".second.\1."),
@@ -152,21 +151,21 @@ THEIRS = (                                                                      
 
 def shapes(c: int, side: int, growth: int, blocks: tuple[int, ...], compression: float) -> dict[str, tuple[int, int, int]]:
     """Stage → shape of its output, by the table's rule: a block adds k maps a layer, a transition halves the plane."""
-    found = {"stem": (c, side, side)}
+    outputs = {"stem": (c, side, side)}
     for i, layers in enumerate(blocks, 1):
         if i > 1:
             c, side = int(c * compression), side // 2
-            found[f"transition{i - 1}"] = (c, side, side)
+            outputs[f"transition{i - 1}"] = (c, side, side)
         c += layers * growth
-        found[f"block{i}"] = (c, side, side)
-    return found
+        outputs[f"block{i}"] = (c, side, side)
+    return outputs
 
 
 for depth, (growth, blocks, params, macs) in TABLE.items():
     name = f"densenet{depth}"
-    model(name, params=params, macs=macs, year=2016, paper=PAPER, recipe=IMAGENET, published=PUBLISHED[depth],
+    model(name, params=params, macs=macs, year=2016, paper=PAPER, recipe=LARGE_RECIPE, published=PUBLISHED[depth],
           stages=shapes(2 * growth, 56, growth, blocks, 0.5),
-          keys={} if depth == 264 else {f"torchvision.{name}": THEIRS, f"timm.{name}": THEIRS})(
+          keys={} if depth == 264 else {f"torchvision.{name}": TORCHVISION, f"timm.{name}": TORCHVISION})(
         partial(densenet, growth=growth, blocks=blocks))
 
 #                        first  blocks        bottleneck  compression  parameters  multiply-adds  errors as they are, distorted
@@ -175,7 +174,7 @@ CIFAR_TABLE = {
     "densenet_40_12":     (16,   (12, 12, 12), False,      1.0,         1_019_722,  264_812_928,   7.00, 5.24),
 }
 for name, (first, blocks, bottleneck, compression, params, macs, plain, distorted) in CIFAR_TABLE.items():
-    model(name, params=params, macs=macs, input_shape=(3, 32, 32), year=2016, paper=PAPER, recipe=CIFAR,
+    model(name, params=params, macs=macs, input_shape=(3, 32, 32), year=2016, paper=PAPER, recipe=SMALL_RECIPE,
           stages=shapes(first, 32, 12, blocks, compression),
           published=(Published(plain, data="CIFAR-10", protocol="not augmented", verified=True),
                      Published(distorted, data="CIFAR-10", protocol="shift 4 and flip", verified=True)))(

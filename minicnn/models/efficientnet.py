@@ -31,9 +31,9 @@ from math import ceil, sqrt
 from typing import Any, NamedTuple
 
 from .. import nn
-from .blocks import SqueezeExcitation, conv_bn
+from .blocks import SqueezeExcitation, average_and_classify, conv_bn
 from .network import Network
-from .recipe import Recipe
+from .recipe import IMAGENET, Recipe
 from .registry import Published, model
 from .rounding import round_channels
 
@@ -119,7 +119,7 @@ def scaled(width: float, depth: float, fixed_ends: bool = False) -> tuple[int, d
 def efficientnet(num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, depth: float = 1.0, image: int = 224,
                  dropout: float = 0.2, drop_connect: float = 0.2, squeeze: bool = True, activation: Any = nn.SiLU,
                  fixed_ends: bool = False) -> Network:
-    """Inverted bottlenecks with squeeze-and-excitation, scaled in all dimensions at once.
+    """EfficientNet grows depth, width and resolution of one small network together.
 
     width: channels times this, to multiples of 8, never below 90 %.  depth: layers of each stage times this, rounded up.  image: the side
     that it is made for; others work too.  dropout: before the linear layer.  drop_connect: from 0 at the first block in a line to this.
@@ -141,8 +141,7 @@ def efficientnet(num_classes: int = 1000, in_channels: int = 3, width: float = 1
                                  squeeze, activation))
             c, done = row.channels, done + 1
         body[name] = nn.Sequential(*blocks)
-    head = nn.Sequential(dict(conv=convolution(c, last, 1, activation=activation), pool=nn.AdaptiveAvgPool2d(1),
-                              flatten=nn.Flatten(), dropout=nn.Dropout(dropout), fc=nn.Linear(last, num_classes)))
+    head = average_and_classify(last, num_classes, dict(conv=convolution(c, last, 1, activation=activation)), dropout=nn.Dropout(dropout))
     network = Network(stem, body, head, (in_channels, image, image))
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
@@ -155,7 +154,7 @@ def efficientnet(num_classes: int = 1000, in_channels: int = 3, width: float = 1
     return network
 
 
-def torchvision(key: str) -> str:
+def torchvision_keys(key: str) -> str:
     """features.1 … 7 are stages 2 … 8; the blocks of stage 2 have no expansion, so that their layers are numbered one less."""
     parts = ("expand", "depthwise", "squeeze", "project")
     key = re.sub(r"^features\.([1-7])\.(\d+)\.block\.(\d)",
@@ -170,22 +169,22 @@ def shapes(width: float, depth: float, image: int, fixed_ends: bool = False) -> 
     """What stem and stages put out for an image of this side: a stride of 2 halves it, upwards."""
     c, stages, _ = scaled(width, depth, fixed_ends)
     side = ceil(image / 2)
-    found = {"stem": (c, side, side)}
+    outputs = {"stem": (c, side, side)}
     for name, row in stages.items():
         side = ceil(side / row.stride)
-        found[name] = (row.channels, side, side)
-    return found
+        outputs[name] = (row.channels, side, side)
+    return outputs
 
 
 RECIPE = Recipe(
     optimizer="rmsprop", lr=0.256, momentum=0.9, weight_decay=1e-5, batch_size=4096, epochs=350, warmup_epochs=5, schedule="exponential",
     schedule_options={"gamma": 0.97 ** (1 / 2.4)}, label_smoothing=0.1, average=0.9999, augment={"crop": 0.08, "flip": True},
-    optimizer_options={"alpha": 0.9, "eps": 1e-3}, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+    optimizer_options={"alpha": 0.9, "eps": 1e-3, "eps_inside": True}, **IMAGENET,
     source="section 5.2, recalled (0.256 for 4096 images, ×0.97 every 2.4 epochs), and the authors' code (tensorflow/tpu): epochs, "
-           "warm-up, smoothing, average, ε. Ours falls each epoch instead of every 2.4; AutoAugment is left out")
+           "warm-up, smoothing, average, ε under the root. Ours falls each epoch instead of every 2.4; AutoAugment is left out")
 for number, (width, depth, image, dropout, params, macs, top1, top5) in TABLE.items():
     model(f"efficientnet_b{number}", params=params, macs=macs, input_shape=(3, image, image), year=2019,
           paper='Tan, Le, "EfficientNet", 2019, arXiv:1905.11946', recipe=replace(RECIPE, image_size=image),
           stages=shapes(width, depth, image), published=Published(top1, top5, protocol=f"1 crop {image}, with AutoAugment"),
-          keys={f"torchvision.efficientnet_b{number}": torchvision})(
+          keys={f"torchvision.efficientnet_b{number}": torchvision_keys})(
         partial(efficientnet, width=width, depth=depth, image=image, dropout=dropout))

@@ -34,7 +34,7 @@ TABLE = {
 
 def efficientnet_lite(num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, depth: float = 1.0, image: int = 224,
                       dropout: float = 0.2, drop_connect: float = 0.2) -> Network:
-    """EfficientNet with ReLU6, without squeeze-and-excitation, stem and head unscaled.
+    """EfficientNet-Lite has ReLU6, no squeeze-and-excitation, and unscaled ends.
 
     Options and first values are EfficientNet's.
     """

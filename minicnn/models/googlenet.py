@@ -26,14 +26,14 @@ Deviations:
 - googlenet_torchvision is the network of torchvision: batch norm in the place of biases and local response norm, eps 1e-3; a 3×3 where
   the paper has the 5×5, an old slip that its weights depend on; pool4 2×2; dropout 20 %; auxiliary heads read an adaptive average of 4×4.
 """
-from collections.abc import Callable, Mapping
 from functools import partial
 
 from .. import nn
-from .blocks import Branches, FitPlane, conv_bn, start
-from .network import Network
-from .recipe import Recipe
+from .blocks import Branches, FitPlane, average_and_classify, conv_bn, start
+from .network import AuxiliaryNetwork, Network
+from .recipe import CUT_224_OF_256, IMAGENET, Recipe
 from .registry import Published, model
+from .rounding import scaled_by
 
 #                    1×1   reduce, 3×3   reduce, 5×5   pool projection
 TABLE: dict[str, tuple[int, ...] | None] = {
@@ -54,54 +54,24 @@ AUXILIARY_WEIGHT = 0.3
 FORMS = ("paper", "torchvision")
 
 
-class AuxiliaryNetwork(Network):
-    """A network that is judged in its middle too: in training (scores, auxiliary scores, …), in evaluation the scores alone.
-
-    auxiliary     stage -> the head that reads its output, so that the stages before it get their gradient by a shorter way
-    loss_weights  what the loss of each output counts:  loss = Σᵢ loss_weights[i] · cross_entropy(outputs[i], labels)
-    """
-
-    def __init__(self, stem: nn.Module, body: Mapping[str, nn.Module], head: nn.Module, image: tuple[int, int, int],
-                 auxiliary: Mapping[str, nn.Module], weight: float):
-        super().__init__(stem, body, head, image)
-        self.stages, self.auxiliary = tuple(auxiliary), nn.ModuleList(auxiliary.values())
-        self.loss_weights = (1.0, *(weight for _ in auxiliary))
-
-    def compute(self, input):
-        if not self.training:
-            return super().compute(input)
-        heads, scores, x = dict(zip(self.stages, self.auxiliary)), [], self.stem(input)
-        for name, stage in self.body.named_children():
-            x = stage(x)
-            if name in heads:
-                scores.append(heads[name](x))
-        return self.head(x), *scores
-
-
-def scaled_by(width: float, family: str) -> Callable[[float], int]:
-    """channels → width · channels, rounded, at least 1.  ValueError for a width that is not above 0."""
-    if isinstance(width, bool) or not isinstance(width, (int, float)) or not width > 0:
-        raise ValueError(f"{family}: width should be a number above 0, got {width!r}; 1.0 is the network of the paper")
-    return lambda channels: max(1, round(width * channels))
-
-
 def conv_relu(c_in: int, c_out: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
     """Convolution and ReLU.  (N, c_in, H, W) → (N, c_out, ⌈H/stride⌉, ⌈W/stride⌉)"""
     return nn.Sequential(dict(conv=nn.Conv2d(c_in, c_out, kernel_size, stride, padding=kernel_size // 2), relu=nn.ReLU()))
 
 
 def halve(kernel_size: int = 3) -> nn.MaxPool2d:
+    """A max pool of stride 2.  (N, C, H, W) → (N, C, about H/2, about W/2)"""
     return nn.MaxPool2d(kernel_size, stride=2, ceil_mode=True)                          # 112 → 56 → 28 → 14 → 7: rounded up
 
 
 def googlenet(num_classes: int = 1000, in_channels: int = 3, aux: bool = False, form: str = "paper", dropout: float = 0.4,
               width: float = 1.0) -> Network:
-    """Inception: 1×1, 3×3, 5×5 and pooling side by side, behind 1×1 reductions.
+    """GoogLeNet puts 1×1, 3×3, 5×5 and a pool side by side, behind 1×1 reductions.
 
     aux: with the auxiliary heads of the paper: in training (scores, scores of 4a, scores of 4d), weighted by loss_weights.
     form: "paper", or "torchvision" (batch norm; see the top of the file).  width: all channels times this.
     The paper's form starts as Caffe's: weights U(−r, r), r = √(3 / fan_in), biases 0.2, those of the scores 0.  torchvision's: weights
-    N(0, 0.01²), biases 0.
+    N(0, 0.01²); the biases of its linear layers start from 0 here, there they stay uniform in ±1/√fan_in.
     """
     if form not in FORMS:
         raise ValueError(f"googlenet: form should be one of {', '.join(FORMS)}, got {form!r}")
@@ -136,24 +106,23 @@ def googlenet(num_classes: int = 1000, in_channels: int = 3, aux: bool = False, 
         c = one + three + five + project
         if aux and name in AUXILIARY:
             heads[name] = auxiliary_head(c)
-    head = nn.Sequential(dict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), dropout=nn.Dropout(dropout),
-                              fc=nn.Linear(c, num_classes)))
+    head = average_and_classify(c, num_classes, dropout=nn.Dropout(dropout))
     image = (in_channels, 224, 224)
     network = AuxiliaryNetwork(stem, body, head, image, heads, AUXILIARY_WEIGHT) if aux else Network(stem, body, head, image)
     if paper:
         start(network, conv=nn.init.lecun_uniform_, linear=nn.init.lecun_uniform_, bias=0.2)
     else:
         start(network, conv=partial(nn.init.trunc_normal_, std=0.01), linear=partial(nn.init.trunc_normal_, std=0.01))
-    for judge in (head, *heads.values()):
-        nn.init.zeros_(judge.fc.bias)
+    for classifier in (head, *heads.values()):
+        nn.init.zeros_(classifier.fc.bias)
     return network
 
 
 PAPER = ("Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich, \"Going Deeper with Convolutions\", 2014, "
          "arXiv:1409.4842")
 RECIPE = Recipe(optimizer="sgd", lr=0.01, momentum=0.9, weight_decay=2e-4, batch_size=32, epochs=60, schedule="polynomial",
-                schedule_options={"power": 0.5}, augment={"crop": 0.77, "flip": True}, image_size=224,
-                mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+                schedule_options={"power": 0.5}, augment={"crop": CUT_224_OF_256, "flip": True}, image_size=224,
+                **IMAGENET,
                 source="the replica in BVLC/caffe, models/bvlc_googlenet, quick_solver.prototxt: crops of 224 from 256 (crop stands for "
                        "that) and mirror images.  The paper: asynchronous SGD with momentum 0.9, a rate that falls by 4 % every 8 epochs "
                        "from a value it does not tell, crops of 8 to 100 % of the area, distorted colours, averaged weights (section 6, "

@@ -5,12 +5,16 @@ from typing import Any
 
 def expect_images(input: Any, name: str, image: tuple[int, int, int], any_size: bool = False) -> None:
     """ValueError unless the input is (N, *image), or (N, C, any, any) with any_size; with advice what to do."""
+    if not hasattr(input, "shape"):
+        raise TypeError(f"{name}: expected a Tensor of images (N, C, H, W), got {type(input).__name__}; Tensor(array) makes one")
     shape, (channels, height, width) = tuple(input.shape), image
     if len(shape) == 4 and shape[1] == channels and (any_size or shape[2:] == (height, width)):
         return
-    advice = f"a batch of shape (N, {channels}, {height}, {width}) is needed"
+    advice = f"a batch of shape (N, {channels}, {'H, W' if any_size else f'{height}, {width}'}) is needed"
     if len(shape) == 3 and shape[0] == channels and (any_size or shape[1:] == (height, width)):
         advice = "add the batch dimension: x.unsqueeze(0)"
+    elif len(shape) == 4 and shape[1] != channels and shape[3] == channels:
+        advice = "channels come second here: x.permute(0, 3, 1, 2)"
     elif len(shape) == 4 and shape[1] != channels:
         advice = f"build the model with in_channels={shape[1]}, or convert the images"
     elif len(shape) == 4 and shape[2] <= height and shape[3] <= width and (height - shape[2]) % 2 == (width - shape[3]) % 2 == 0:

@@ -29,12 +29,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from .. import nn
-from .blocks import conv_bn, start
-from .googlenet import scaled_by
+from .blocks import average_and_classify, check_blocks, conv_bn, start
 from .inception_v3 import EPS, branch, mixed
-from .inception_v4 import PAPER, RECIPE, check_blocks
+from .inception_v4 import PAPER, RECIPE
 from .network import Network
 from .registry import Published, model
+from .rounding import scaled_by
 
 BEGIN = "3×3 32 /2 V → 3×3 32 V → 3×3 64 → max /2 V → 1×1 80 → 3×3 192 V → "
 VERSIONS = {
@@ -80,7 +80,7 @@ class InceptionResidual(nn.Module):
 
 def inception_resnet(num_classes: int = 1000, in_channels: int = 3, version: int = 2, blocks: Sequence[int] | None = None,
                      dropout: float = 0.2, width: float = 1.0) -> Network:
-    """Inception modules whose outputs, scaled by 0.1 to 0.2, are added to their inputs.
+    """Inception-ResNet adds the scaled output of each module to its input.
 
     version: 1 or 2.  blocks: modules of A, B and C, by default those of the published code.  width: all channels times this.
     Starts from N(0, 2 / fan_in) and biases 0 in convolutions and linear layers.
@@ -99,16 +99,16 @@ def inception_resnet(num_classes: int = 1000, in_channels: int = 3, version: int
                                          for i in range(count)))
         elif texts:
             body[name], c = mixed(texts, c, scaled, count_padding=False)
-    head: dict[str, nn.Module] = dict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), dropout=nn.Dropout(dropout))
+    before: dict[str, nn.Module] = dict(dropout=nn.Dropout(dropout))
     if version == 1:
         hidden = scaled(512)
-        head |= dict(hidden=nn.Linear(c, hidden, bias=False), norm=nn.BatchNorm1d(hidden, EPS))
+        before |= dict(hidden=nn.Linear(c, hidden, bias=False), norm=nn.BatchNorm1d(hidden, EPS))
     else:
         hidden = scaled(1536)
         body["conv_7b"] = conv_bn(c, hidden, 1, eps=EPS)
-    head["fc"] = nn.Linear(hidden, num_classes)
+    head = average_and_classify(hidden, num_classes, None, **before)
     normal = partial(nn.init.kaiming_normal_, nonlinearity="relu")
-    network = Network(stem, body, nn.Sequential(head), (in_channels, 299, 299))
+    network = Network(stem, body, head, (in_channels, 299, 299))
     start(network, conv=normal, linear=normal)
     return network
 
@@ -116,7 +116,7 @@ def inception_resnet(num_classes: int = 1000, in_channels: int = 3, version: int
 def timm(key: str) -> str:
     """A name of timm's Inception-ResNet v2 → ours."""
     stem = {"1a": 0, "2a": 1, "2b": 2, "3b": 4, "4a": 5}
-    key = re.sub(r"^conv2d_([1-4].)", lambda found: f"stem.{stem[found[1]]}", key)
+    key = re.sub(r"^conv2d_([1-4].)", lambda match: f"stem.{stem[match[1]]}", key)
     for pattern, ours in ((r"^conv2d_7b", "body.conv_7b"), (r"^classif", "head.fc"), (r"\.bn\.", ".norm."), (r"^mixed_5b", "body.mixed_5b"),
                           (r"^mixed_6a", "body.reduction_a"), (r"^mixed_7a", "body.reduction_b"), (r"conv2d\.", "linear."),
                           (r"branch(\d)\.(conv|norm)", r"branch\1.0.\2"), (r"^block8", f"repeat_2.{BLOCKS[2][2] - 1}"),

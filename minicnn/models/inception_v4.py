@@ -16,6 +16,7 @@ Szegedy, Ioffe, Vanhoucke, Alemi, "Inception-v4, Inception-ResNet and the Impact
 figures 3 to 9.  The residual networks of the same paper are in inception_resnet.py.
 
 Deviations:
+- The long branch of module B goes 7×1, 1×7, 7×1, 1×7 as in the authors' code; figure 5 begins it with 1×7 (recalled).
 - Rows before columns in the stem's 7×7 and the order inside the last branches of C are those of the authors' code (TF-slim) and timm.
 - First values, normal with variance 2 / fan_in, are those of the authors' code but for its truncation; the paper has none.  The running
   statistics of batch norm move by 0.1 a step.
@@ -26,12 +27,12 @@ from dataclasses import replace
 from functools import partial
 
 from .. import nn
-from .blocks import start
-from .googlenet import scaled_by
+from .blocks import average_and_classify, check_blocks, start
 from .inception_v3 import RECIPE as RECIPE_V3
 from .inception_v3 import branch, mixed
 from .network import Network
 from .registry import Published, model
+from .rounding import scaled_by
 
 STEM = "3×3 32 /2 V → 3×3 32 V → 3×3 64"                                                                       # 64×147×147
 STEM_MIXED = {
@@ -49,17 +50,9 @@ TABLE = {
 BLOCKS = (4, 7, 3)                                                                                             # of A, B and C
 
 
-def check_blocks(family: str, blocks: Sequence[int], paper: tuple[int, ...]) -> tuple[int, ...]:
-    """ValueError unless blocks are as many whole numbers of at least 1 as the paper's."""
-    if not isinstance(blocks, Sequence) or len(blocks) != len(paper) or not all(isinstance(n, int) and n >= 1 for n in blocks):
-        raise ValueError(f"{family}: blocks should be {len(paper)} whole numbers of at least 1, modules of A, B and C, got {blocks!r}; "
-                         f"the paper's are {paper}")
-    return tuple(blocks)
-
-
 def inception_v4(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = BLOCKS, dropout: float = 0.2,
                  width: float = 1.0) -> Network:
-    """Uniform Inception modules A, B and C without residuals, 42.7 M parameters.
+    """Inception v4 repeats three kinds of uniform modules, without residuals.
 
     blocks: modules of A, B and C.  width: all channels times this.
     Starts from N(0, 2 / fan_in) and biases 0 in convolutions and the linear layer.
@@ -77,8 +70,7 @@ def inception_v4(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence
             module, c = mixed(texts, c, scaled, count_padding=False)
             modules.append(module)
         body[name] = nn.Sequential(*modules)
-    head = nn.Sequential(dict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), dropout=nn.Dropout(dropout),
-                              fc=nn.Linear(c, num_classes)))
+    head = average_and_classify(c, num_classes, dropout=nn.Dropout(dropout))
     normal = partial(nn.init.kaiming_normal_, nonlinearity="relu")
     network = Network(nn.Sequential(stem), body, head, (in_channels, 299, 299))
     start(network, conv=normal, linear=normal)
@@ -90,7 +82,7 @@ def timm(key: str) -> str:
     places = [f"stem.convolutions.{i}" for i in range(3)] + [f"stem.{name}" for name in STEM_MIXED]
     for name, count in zip(TABLE, (4, 1, 7, 1, 3)):
         places += [f"body.{name}.{i}" for i in range(count)]
-    key = re.sub(r"^features\.(\d+)", lambda found: places[int(found[1])], key)
+    key = re.sub(r"^features\.(\d+)", lambda match: places[int(match[1])], key)
     for pattern, ours in ((r"^last_linear", "head.fc"), (r"\.bn\.", ".norm."),
                           (r"mixed_3a\.conv\.", "mixed_3a.branch1.0."), (r"mixed_5a\.conv\.", "mixed_5a.branch0.0."),
                           (r"branch(\d)\.(conv|norm)", r"branch\1.0.\2"), (r"branch(\d)_(\d)", r"branch\1.\2"),
@@ -103,7 +95,8 @@ PAPER = ("Szegedy, Ioffe, Vanhoucke, Alemi, \"Inception-v4, Inception-ResNet and
          "arXiv:1602.07261")
 RECIPE = replace(RECIPE_V3, batch_size=640, clip_norm=None, epochs=160,
                  source="section 4, recalled: RMSProp with decay 0.9 and ε = 1 on 20 replicas, a rate of 0.045 × 0.94 every second epoch, "
-                        "averaged weights; batches of 32 a replica, label smoothing and distortions as in Inception v3.  Ours: epochs")
+                        "averaged weights; the rest as for Inception v3 here: batches of 32 a replica, momentum, weight decay, "
+                        "label smoothing, distortions.  Ours: epochs")
 model("inception_v4", params=42_679_816, macs=12_253_974_624, input_shape=(3, 299, 299), year=2016, paper=PAPER, recipe=RECIPE,
       stages={"stem": (384, 35, 35), "inception_a": (384, 35, 35), "reduction_a": (1024, 17, 17), "inception_b": (1024, 17, 17),
               "reduction_b": (1536, 8, 8), "inception_c": (1536, 8, 8)},

@@ -19,14 +19,15 @@ Deviations: a softmax at the end is left to the loss; the last plane is fitted t
 get in. All three start as Keras does there: convolutions uniform in ±0.05 (kernel_initializer='uniform'; the papers use normal values),
 linear layers Xavier uniform ("Glorot", Keras's default), biases 0.
 """
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import nn
 from .blocks import FitPlane, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import CUT_224_OF_256, IMAGENET, Recipe
 from .registry import model
+from .rounding import scaled_by
 
 SOURCE = "Keras listings, widely copied"
 POOL = "pool"
@@ -53,13 +54,6 @@ VGG16 = {
 }
 
 
-def scaled(channels: int, width: float) -> int:
-    """channels · width, rounded, at least 1."""
-    if not width > 0:
-        raise ValueError(f"width should be a number above 0, got {width!r}; 1.0 is the listing")
-    return max(1, round(channels * width))
-
-
 def keras_start(network: Network, conv: Any = nn.init.xavier_uniform_) -> Network:
     """Keras's first values: Xavier uniform for everything whose initialiser is not named, biases 0."""
     start(network, conv=conv, linear=nn.init.xavier_uniform_)
@@ -71,9 +65,12 @@ def uniform(weight: nn.Parameter) -> nn.Parameter:
     return nn.init.uniform_(weight, -0.05, 0.05)
 
 
-def sequential(table: Mapping[str, tuple], image: tuple[int, int, int], pool: tuple[int, int], plane: int, num_classes: int, width: float,
-               dropout: float) -> Network:
-    """A listing of the table's form.   pool: (window, stride) of every pool; plane: the side of the last maps for such an image"""
+def sequential(table: Mapping[str, tuple], image: tuple[int, int, int], pool: tuple[int, int], plane: int, num_classes: int,
+               scaled: Callable[[float], int], dropout: float) -> Network:
+    """A listing of the table's form.  (N, C, H, W) → (N, num_classes)
+
+    pool: (window, stride) of every pool.  plane: the side of the last maps for such an image.  scaled: channels there → channels here.
+    """
     stages, c = {}, image[0]
     for stage, rows in table.items():
         layers: dict[str, nn.Module] = {}
@@ -82,10 +79,10 @@ def sequential(table: Mapping[str, tuple], image: tuple[int, int, int], pool: tu
                 layers["pool"] = nn.MaxPool2d(*pool)
             else:
                 maps, kernel, stride, padding = row
-                layers[f"conv{number}"] = nn.Conv2d(c, c := scaled(maps, width), kernel, stride, padding)
+                layers[f"conv{number}"] = nn.Conv2d(c, c := scaled(maps), kernel, stride, padding)
                 layers[f"relu{number}"] = nn.ReLU()
         stages[stage] = nn.Sequential(layers)
-    hidden = scaled(4096, width)
+    hidden = scaled(4096)
     head = nn.Sequential(dict(
         fit=FitPlane(plane), flatten=nn.Flatten(),
         fc1=nn.Linear(c * plane * plane, hidden), relu1=nn.ReLU(), dropout1=nn.Dropout(dropout),
@@ -97,7 +94,7 @@ def sequential(table: Mapping[str, tuple], image: tuple[int, int, int], pool: tu
 def recipe(lr: float, batch_size: int, weight_decay: float, side: int, whose: str) -> Recipe:
     """The listings come without a training; this is what the papers have in common."""
     return Recipe(optimizer="sgd", lr=lr, momentum=0.9, weight_decay=weight_decay, batch_size=batch_size, epochs=90, schedule="step",
-                  image_size=side, augment={"flip": True, "crop": 0.77}, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+                  image_size=side, augment={"flip": True, "crop": CUT_224_OF_256}, **IMAGENET,
                   source=f"the listing has none; {whose}, recalled, with steps of the rate that are fixed in advance")
 
 
@@ -105,33 +102,33 @@ def recipe(lr: float, batch_size: int, weight_decay: float, side: int, whose: st
        recipe=recipe(0.01, 128, 5e-4, 227, "the AlexNet paper's"),
        stages={"stem": (96, 27, 27), "conv2": (256, 13, 13), "conv3": (384, 13, 13), "conv4": (384, 13, 13), "conv5": (256, 6, 6)})
 def alexnet_seed_keras(num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, dropout: float = 0.5) -> Network:
-    """AlexNet of a Keras listing: one tower, no response normalisation.
+    """AlexNet of a Keras listing has one tower and no response normalisation.
 
     width: factor of all numbers of maps and of the hidden linear layers.
     Starts as the listing does: convolutions uniform in ±0.05, linear layers Xavier uniform, biases 0.
     """
-    return sequential(ALEXNET, (in_channels, 227, 227), (3, 2), 6, num_classes, width, dropout)
+    return sequential(ALEXNET, (in_channels, 227, 227), (3, 2), 6, num_classes, scaled_by(width, "alexnet_seed_keras"), dropout)
 
 
 @model("zfnet_seed_keras", params=62_357_608, macs=1_197_505_568, year=2018, paper=f"{SOURCE}: ZFNet",
        recipe=recipe(0.01, 128, 5e-4, 224, "the AlexNet paper's"),
        stages={"stem": (96, 54, 54), "conv2": (256, 13, 13), "conv3": (384, 13, 13), "conv4": (384, 13, 13), "conv5": (256, 6, 6)})
 def zfnet_seed_keras(num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, dropout: float = 0.5) -> Network:
-    """ZFNet of a Keras listing: 7×7 at stride 2 first, without padding.
+    """ZFNet of a Keras listing begins with 7×7 at stride 2, without padding.
 
     width: factor of all numbers of maps and of the hidden linear layers.
     Starts as the listing does: convolutions uniform in ±0.05, linear layers Xavier uniform, biases 0.
     """
-    return sequential(ZFNET, (in_channels, 224, 224), (3, 2), 6, num_classes, width, dropout)
+    return sequential(ZFNET, (in_channels, 224, 224), (3, 2), 6, num_classes, scaled_by(width, "zfnet_seed_keras"), dropout)
 
 
 @model("vgg16_seed_keras", params=138_332_968, macs=15_161_982_976, year=2018, paper=f"{SOURCE}: VGG-16",
        recipe=recipe(0.01, 256, 5e-4, 224, "the VGG paper's"),
        stages={"stem": (64, 112, 112), "block2": (128, 56, 56), "block3": (256, 28, 28), "block4": (512, 14, 14), "block5": (512, 7, 7)})
 def vgg16_seed_keras(num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, dropout: float = 0.5) -> Network:
-    """VGG-16 of a Keras listing, with one kernel of 3×2 among those of 3×3.
+    """VGG-16 of a Keras listing has one kernel of 3×2 among those of 3×3.
 
     width: factor of all numbers of maps and of the hidden linear layers.
     Starts as the listing does: convolutions uniform in ±0.05, linear layers Xavier uniform, biases 0.
     """
-    return sequential(VGG16, (in_channels, 224, 224), (2, 2), 7, num_classes, width, dropout)
+    return sequential(VGG16, (in_channels, 224, 224), (2, 2), 7, num_classes, scaled_by(width, "vgg16_seed_keras"), dropout)

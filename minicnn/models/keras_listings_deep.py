@@ -27,10 +27,11 @@ from typing import Any
 
 from .. import functional as F
 from .. import nn
-from .blocks import Branches
-from .keras_listings import SOURCE, keras_start, recipe, scaled
+from .blocks import Branches, average_and_classify
+from .keras_listings import SOURCE, keras_start, recipe
 from .network import Network
 from .registry import model
+from .rounding import scaled_by
 
 INCEPTIONS = {"inception_3a": 64, "inception_3b": 120, "pool3": None,                                # maps a branch
               "inception_4a": 128, "inception_4b": 128, "inception_4c": 128, "inception_4d": 132, "inception_4e": 208, "pool4": None,
@@ -58,17 +59,18 @@ def inception(c_in: int, c: int) -> Branches:
                "inception_4d": (528, 14, 14), "inception_4e": (832, 14, 14), "pool4": (832, 7, 7), "inception_5a": (832, 7, 7),
                "inception_5b": (1024, 7, 7)})
 def googlenet_seed_keras(num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, dropout: float = 0.4) -> Network:
-    """GoogLeNet of a Keras listing: equal branches, no 5×5, batch norm after ReLU.
+    """GoogLeNet of a Keras listing has equal branches, no 5×5, and norms after ReLU.
 
     width: factor of all numbers of maps.  Starts as Keras: Xavier uniform, biases 0.
     """
-    c, hidden = scaled(64, width), scaled(1000, width)
+    scaled = scaled_by(width, "googlenet_seed_keras")
+    c, hidden = scaled(64), scaled(1000)
     stem = nn.Sequential(dict(conv1=conv_relu_bn(in_channels, c, 7, 2), pool=nn.MaxPool2d(3, 2, "same")))
     body: dict[str, nn.Module] = {
-        "conv2": nn.Sequential(dict(conv=conv_relu_bn(c, c := scaled(192, width), 3), pool=nn.MaxPool2d(3, 2, "same")))}
+        "conv2": nn.Sequential(dict(conv=conv_relu_bn(c, c := scaled(192), 3), pool=nn.MaxPool2d(3, 2, "same")))}
     for stage, maps in INCEPTIONS.items():
-        body[stage] = nn.MaxPool2d(3, 2, "same") if maps is None else inception(c, scaled(maps, width))
-        c = c if maps is None else 4 * scaled(maps, width)
+        body[stage] = nn.MaxPool2d(3, 2, "same") if maps is None else inception(c, scaled(maps))
+        c = c if maps is None else 4 * scaled(maps)
     head = nn.Sequential(dict(pool=nn.AdaptiveAvgPool2d(1), dropout=nn.Dropout(dropout), fc1=nn.Conv2d(c, hidden, 1), relu=nn.ReLU(),
                               fc2=nn.Conv2d(hidden, num_classes, 1), flatten=nn.Flatten()))
     return keras_start(Network(stem, body, head, (in_channels, 224, 224)))
@@ -94,21 +96,21 @@ class Bottleneck(nn.Module):
        stages={"stem": (64, 56, 56), "stage1": (256, 56, 56), "stage2": (512, 28, 28), "stage3": (1024, 14, 14), "stage4": (2048, 7, 7)})
 def resnet50_seed_keras(num_classes: int = 1000, in_channels: int = 3, width: float = 1.0,
                         blocks: tuple[int, ...] = (3, 4, 6, 3)) -> Network:
-    """ResNet-50 of a Keras listing: norm after ReLU, projections of 3×3, sums bare.
+    """ResNet-50 of a Keras listing norms after ReLU and projects by 3×3.
 
     blocks: how many a stage.  width: factor of all numbers of maps.  Starts as Keras: Xavier uniform, biases 0.
     """
-    c = scaled(64, width)
+    scaled = scaled_by(width, "resnet50_seed_keras")
+    c = scaled(64)
     stem = nn.Sequential(dict(conv1=conv_relu_bn(in_channels, c, 7, 2, padding=3), pool=nn.MaxPool2d(3, 2, "same")))
     body: dict[str, nn.Module] = {}
     for stage, count in enumerate(blocks):
-        layers, maps = [], scaled(64 * 2 ** stage, width)
+        layers, maps = [], scaled(64 * 2 ** stage)
         for i in range(count):
             layers.append(Bottleneck(c, maps, 2 if stage > 0 and i == 0 else 1, projection=i == 0))
             c = 4 * maps
         body[f"stage{stage + 1}"] = nn.Sequential(*layers)
-    head = nn.Sequential(dict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(c, num_classes)))
-    return keras_start(Network(stem, body, head, (in_channels, 224, 224)))
+    return keras_start(Network(stem, body, average_and_classify(c, num_classes), (in_channels, 224, 224)))
 
 
 def bn_scale_relu(c: int) -> nn.Sequential:
@@ -117,6 +119,7 @@ def bn_scale_relu(c: int) -> nn.Sequential:
 
 
 def dropped(p: float) -> list[nn.Module]:
+    """The listing's `if dropout_rate: Dropout`: a layer, or none.  (N, C, H, W) → the same"""
     return [nn.Dropout(p)] if p else []
 
 
@@ -138,7 +141,7 @@ class DenseLayer(nn.Module):
                "transition2": (640, 14, 14), "block3": (1408, 14, 14), "transition3": (1408, 7, 7), "block4": (1920, 7, 7)})
 def densenet121_seed_keras(num_classes: int = 1000, in_channels: int = 3, growth: int = 32, compression: float = 1.0, dropout: float = 0.0,
                            blocks: tuple[int, ...] = (6, 12, 24, 16)) -> Network:
-    """DenseNet-121 of a Keras listing: no compression, a Scale after each norm.
+    """DenseNet-121 of a Keras listing does not compress and scales after each norm.
 
     compression: the share of channels that a transition keeps, 1 − reduction of the listing; the paper's DenseNet-BC has 0.5.
     growth: channels that a layer adds.  Starts as Keras: Xavier uniform, biases 0, factors 1.

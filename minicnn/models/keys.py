@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..nn import Module
-from .registry import info
+from .registry import info, names
 
 Rules = Sequence[tuple[str, str]] | Callable[[str], str | None]
 
@@ -32,6 +32,9 @@ def translate(state: Mapping[str, Any], model: Module, source: str) -> dict[str,
     A linear layer there may be a 1×1 convolution here and the reverse: shapes that differ only in sides of 1 are fitted.
     ValueError for an unknown source, and for weights that do not belong to this network, all of them listed.
     """
+    name = getattr(model, "name", None)
+    if name not in names(aliases=True):
+        raise ValueError(f"translate: expected a network made by models.create, whose names are known, got {type(model).__name__}")
     known = info(model.name).keys
     if source not in known:
         there = f"there are rules for {', '.join(known)}" if known else "there are rules for none"

@@ -25,7 +25,7 @@ from .registry import model
                      source="ours, chosen on held-out digits"),
        stages={"stem": (6, 14, 14), "c3": (16, 10, 10), "tanh3": (16, 10, 10), "s4": (16, 5, 5)})
 def lenet5_textbook(num_classes: int = 10, in_channels: int = 1) -> Network:
-    """LeNet-5 of the textbooks: a full C3, plain average pooling, softmax.
+    """LeNet-5 of the textbooks has a full C3, plain average pooling and a softmax.
 
     Every map of C3 sees every map of S2.
     Images of 32×32: a digit of 28×28 is padded by 2, so that its strokes come to the middle of the receptive fields of the last maps.
@@ -48,7 +48,7 @@ def lenet5_textbook(num_classes: int = 10, in_channels: int = 1) -> Network:
                             "and a bias learns at twice the rate"),
        stages={"stem": (20, 12, 12), "conv2": (50, 8, 8), "pool2": (50, 4, 4)})
 def lenet_caffe(num_classes: int = 10, in_channels: int = 1) -> Network:
-    """LeNet of Caffe's example: 20 and 50 maps, max pooling, one ReLU.
+    """LeNet of Caffe's example has 20 and 50 maps, max pooling and one ReLU.
 
     Before that ReLU there is no nonlinearity but the pooling.
     Starts as Caffe's "xavier": weights uniform in ±√(3 / fan_in), biases 0.
@@ -66,7 +66,7 @@ def lenet_caffe(num_classes: int = 10, in_channels: int = 1) -> Network:
        recipe=Recipe(optimizer="sgd", lr=0.05, momentum=0.9, batch_size=64, epochs=10, schedule="cosine", image_size=28, source="ours"),
        stages={"stem": (32, 12, 12), "conv2": (64, 8, 8), "relu2": (64, 8, 8), "pool2": (64, 4, 4)})
 def lenet_seed_keras(num_classes: int = 10, in_channels: int = 1) -> Network:
-    """The "LeNet-5" of a Keras listing: 32 and 64 maps, max pooling, ReLU everywhere.
+    """The "LeNet-5" of a Keras listing has 32 and 64 maps, max pooling and ReLU.
 
     Starts as Keras does there: convolutions uniform in ±0.05, linear layers Xavier uniform, biases 0.
     """

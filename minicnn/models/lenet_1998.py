@@ -109,12 +109,12 @@ class TableConv2d(nn.Module):
         self.runs = [(int(sizes[a]), b - a) for a, b in zip(starts, [*starts[1:], len(sizes)])]
 
     def forward(self, input):
-        parts, at = [], 0
+        parts, first = [], 0
         for size, count in self.runs:                                                           # (3, 6), (4, 9), (6, 1)
-            kernels = slice(at, at + size * count)
+            kernels = slice(first, first + size * count)
             weight = self.weight[kernels].reshape(count, size, *self.weight.shape[1:])
             parts.append(F.conv2d(input[:, self.sources[kernels]], weight, groups=count))
-            at += size * count
+            first += size * count
         return F.cat(parts, 1) + self.bias.reshape(-1, 1, 1)
 
     def extra_repr(self) -> str:
@@ -150,7 +150,7 @@ def start_as_in_1998(parameter: nn.Parameter, fan_in: int | np.ndarray) -> None:
        stages={"stem": (6, 14, 14), "c3": (16, 10, 10), "t3": (16, 10, 10), "s4": (16, 5, 5), "t4": (16, 5, 5),
                "c5": (120, 1, 1), "t5": (120, 1, 1)})
 def lenet5_1998(num_classes: int = 10, in_channels: int = 1) -> Network:
-    """LeNet-5 of the paper: connection table, learnt subsampling, drawn digits.
+    """LeNet-5 of the paper has a connection table, learnt pooling and drawn digits.
 
     (N, 1, 32, 32) → (N, 10), minus the squared distances to the ten drawings.  num_classes: at most 10, one a drawing.
     Starts uniform in ±2.4 / fan_in, biases too (appendix A).

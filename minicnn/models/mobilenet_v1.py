@@ -16,14 +16,15 @@ Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto, Adam, "MobileNets: Eff
 Applications", 2017, table 1, sections 3.2 to 3.4.
 
 Deviations: table 1 prints stride 2 for the last depthwise convolution, whose output it says is 7×7 as its input is; the stride is 1.
-ReLU as in the paper; the authors' code has ReLU6 (activation=nn.ReLU6, which weights of others take as well).
+ReLU as in the paper; the authors' code has ReLU6 (activation=nn.ReLU6, which weights of others take as well).  Batch norm has PyTorch's
+constants, ε = 1e-5 and a step of 0.1 for the running statistics, where the authors' code (TF-slim) has 1e-3 and 0.0003.
 """
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from .. import nn
-from .blocks import conv_bn, start
+from .blocks import average_and_classify, conv_bn, start, truncated
 from .network import Network
 from .recipe import Recipe
 from .registry import Published, model
@@ -47,10 +48,10 @@ def separable(c_in: int, c_out: int, stride: int, activation: Any = nn.ReLU) -> 
 
 def mobilenet_v1(num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, dropout: float = 0.0,
                  activation: Any = nn.ReLU, stages: Mapping[str, Any] = STAGES) -> Network:
-    """Depthwise 3×3, then pointwise 1×1, thirteen times.
+    """MobileNet filters each map by a 3×3 of its own, then mixes the maps by 1×1.
 
     width: α, all channels times this, rounded to multiples of 8.  dropout: before the linear layer.  stages: as STAGES.
-    Starts with w ~ N(0, 0.09²) cut off at two standard deviations, biases 0: the authors' code, recalled; the paper does not say.
+    Starts with w ~ N(0, 0.09²) cut off at two standard deviations, biases 0: the authors' code, read; the paper does not say.
     """
     if not width > 0:
         raise ValueError(f"mobilenet_v1: got width={width}, expected a factor above 0: 1.0, 0.75, 0.5 and 0.25 are the paper's")
@@ -63,18 +64,16 @@ def mobilenet_v1(num_classes: int = 1000, in_channels: int = 3, width: float = 1
             c, c_in = round_channels(channels * width), c
             blocks.append(separable(c_in, c, stride, activation))
         body[name] = nn.Sequential(*blocks)
-    truncated = partial(nn.init.trunc_normal_, std=0.09, a=-0.18, b=0.18)
-    head = nn.Sequential(dict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), dropout=nn.Dropout(dropout),
-                              fc=nn.Linear(c, num_classes)))
-    return start(Network(stem, body, head, (in_channels, 224, 224)), conv=truncated, linear=truncated)
+    head = average_and_classify(c, num_classes, dropout=nn.Dropout(dropout))
+    return start(Network(stem, body, head, (in_channels, 224, 224)), conv=truncated(0.09), linear=truncated(0.09))
 
 
 RECIPE = Recipe(optimizer="rmsprop", lr=0.045, momentum=0.9, weight_decay=4e-5, batch_size=32, epochs=100, schedule="step",
                 schedule_options={"step_size": 2, "gamma": 0.94}, optimizer_options={"alpha": 0.9, "eps": 1.0, "eps_inside": True},
                 augment={"crop": 0.25, "flip": True}, image_size=224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
-                source="section 3.2, recalled: asynchronous RMSprop as for Inception-v3, whose numbers these are, also recalled; less "
-                       "distortion than there, in what amount it does not say; little or no weight decay on depthwise weights, which "
-                       "is not reproduced")
+                source="section 3.2, recalled: asynchronous RMSprop as for Inception v3, whose numbers these are (see inception_v3 here) "
+                       "but for the batch, which is one replica's; less distortion than there, in what amount it does not say; little or "
+                       "no weight decay on depthwise weights, which is not reproduced")
 #         parameters  multiply-adds  error in the paper   errors of the authors' released model
 TABLE = {
     1.0:  (4_231_976, 568_740_352,   29.4,                (29.1, 10.1)),

@@ -17,13 +17,13 @@ so the narrow ends are linear, and the shortcuts go between them.
 
 Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018, tables 1 and 2.
 
-Deviations: none in the network; the first block, with t = 1, has no 1×1 before its depthwise convolution, as in the authors' code.
+Deviations: none in the layers; the first block, with t = 1, has no 1×1 before its depthwise convolution, as in the authors' code.  Batch
+norm has PyTorch's constants, ε = 1e-5 and a step of 0.1 for the running statistics, where the authors' code (TF-slim) has 1e-3 and 0.003.
 """
 from collections.abc import Sequence
-from functools import partial
 
 from .. import nn
-from .blocks import conv_bn, start
+from .blocks import average_and_classify, conv_bn, start, truncated
 from .network import Network
 from .recipe import Recipe
 from .registry import Published, model
@@ -61,11 +61,11 @@ class InvertedResidual(nn.Module):
 
 def mobilenet_v2(num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, dropout: float = 0.2,
                  rows: Sequence[tuple[int, int, int, int]] = ROWS, last: int = 1280) -> Network:
-    """Blocks wide inside and narrow at their ends, where the shortcuts are.
+    """MobileNetV2 has blocks that are wide inside, and shortcuts between narrow ends.
 
     width: all channels times this, rounded to multiples of 8; the last 1280 grow with it but never shrink (section 6.1).
     dropout: before the linear layer.  rows: (t, c, n, s) of each stage, as ROWS.  last: channels that are averaged.
-    Starts with w ~ N(0, 0.09²) cut off at two standard deviations, biases 0: the authors' code, recalled; the paper does not say.
+    Starts with w ~ N(0, 0.09²) cut off at two standard deviations, biases 0: the authors' code, read; the paper does not say.
     """
     if not width > 0:
         raise ValueError(f"mobilenet_v2: got width={width}, expected a factor above 0: the paper has 0.35 to 1.4")
@@ -78,10 +78,8 @@ def mobilenet_v2(num_classes: int = 1000, in_channels: int = 3, width: float = 1
             blocks.append(InvertedResidual(c_in, c, s if i == 0 else 1, t))
         body[f"stage{row}"] = nn.Sequential(*blocks)
     last = max(last, round_channels(last * width))
-    head = nn.Sequential(dict(conv=conv_bn(c, last, 1, activation=nn.ReLU6), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(),
-                              dropout=nn.Dropout(dropout), fc=nn.Linear(last, num_classes)))
-    truncated = partial(nn.init.trunc_normal_, std=0.09, a=-0.18, b=0.18)
-    return start(Network(stem, body, head, (in_channels, 224, 224)), conv=truncated, linear=truncated)
+    head = average_and_classify(last, num_classes, dict(conv=conv_bn(c, last, 1, activation=nn.ReLU6)), dropout=nn.Dropout(dropout))
+    return start(Network(stem, body, head, (in_channels, 224, 224)), conv=truncated(0.09), linear=truncated(0.09))
 
 
 RECIPE = Recipe(optimizer="rmsprop", lr=0.045, momentum=0.9, weight_decay=4e-5, batch_size=96, epochs=300, schedule="exponential",

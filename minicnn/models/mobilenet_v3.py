@@ -29,7 +29,7 @@ from functools import partial
 from typing import Any
 
 from .. import nn
-from .blocks import SqueezeExcitation, conv_bn, start
+from .blocks import SqueezeExcitation, average_and_classify, conv_bn, start, truncated
 from .network import Network
 from .recipe import Recipe
 from .registry import Published, model
@@ -102,7 +102,7 @@ class Block(nn.Module):
 
 def mobilenet_v3(num_classes: int = 1000, in_channels: int = 3, stages: Mapping[str, Any] = LARGE, hidden: int = 1280,
                  width: float = 1.0, dropout: float = 0.2) -> Network:
-    """Sizes found by search, squeeze and excitation, h-swish.
+    """MobileNetV3 has sizes found by search, squeeze-and-excitation and h-swish.
 
     stages: rows (k, exp, c, SE, NL, s) of each stage, as LARGE and SMALL.  hidden: width of the layer before the last.
     width: all channels times this, rounded to multiples of 8; hidden grows with it but never shrinks.  dropout: before the last layer.
@@ -110,21 +110,20 @@ def mobilenet_v3(num_classes: int = 1000, in_channels: int = 3, stages: Mapping[
     """
     if not width > 0:
         raise ValueError(f"mobilenet_v3: got width={width}, expected a factor above 0: the paper has 0.35 to 1.25")
-    c, unscaled = round_channels(16 * width), 16
+    c, c_of_table = round_channels(16 * width), 16
     stem, body = conv(in_channels, c, 3, stride=2, activation=HS), {}
     for name, rows in stages.items():
         blocks = []
         for kernel_size, exp, channels, excite, activation, stride in rows:
-            wide, c_out = round_channels(c * exp / unscaled), round_channels(channels * width)
+            # as TF-slim: what the rounding made of the input's channels, expanded by the ratio that the table has there
+            wide, c_out = round_channels(c * exp / c_of_table), round_channels(channels * width)
             blocks.append(Block(c, wide, c_out, kernel_size, excite, activation, stride))
-            c, unscaled = c_out, channels
+            c, c_of_table = c_out, channels
         body[name] = nn.Sequential(*blocks)
     hidden = max(hidden, round_channels(hidden * width))
-    head = nn.Sequential(dict(conv=conv(c, 6 * c, 1, activation=HS), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(),
-                              hidden=nn.Linear(6 * c, hidden), activation=HS(), dropout=nn.Dropout(dropout),
-                              fc=nn.Linear(hidden, num_classes)))
-    truncated = partial(nn.init.trunc_normal_, std=0.09, a=-0.18, b=0.18)
-    return start(Network(stem, body, head, (in_channels, 224, 224)), conv=truncated, linear=truncated)
+    head = average_and_classify(hidden, num_classes, dict(conv=conv(c, 6 * c, 1, activation=HS)),
+                                hidden=nn.Linear(6 * c, hidden), activation=HS(), dropout=nn.Dropout(dropout))
+    return start(Network(stem, body, head, (in_channels, 224, 224)), conv=truncated(0.09), linear=truncated(0.09))
 
 
 RECIPE = Recipe(optimizer="rmsprop", lr=0.1, momentum=0.9, weight_decay=1e-5, batch_size=4096, epochs=600, schedule="step",
@@ -135,7 +134,7 @@ RECIPE = Recipe(optimizer="rmsprop", lr=0.1, momentum=0.9, weight_decay=1e-5, ba
                        "600 is torchvision's; alpha and eps as for MobileNetV2; Inception's distortions, by our crop and colour")
 
 
-def torchvision(stages: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def torchvision_keys(stages: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Their blocks and the layers in them are numbered through, and a layer that is not there has no number."""
     rules, c, number = [(r"^features\.0\.", "stem."), (r"^classifier\.0\.", "head.hidden."), (r"^classifier\.3\.", "head.fc.")], 16, 1
     for stage, rows in stages.items():
@@ -155,10 +154,10 @@ model("mobilenet_v3_large", params=5_483_032, macs=216_589_760, year=2019, paper
       stages={"stem": (16, 112, 112), "stage1": (16, 112, 112), "stage2": (24, 56, 56), "stage3": (40, 28, 28), "stage4": (80, 14, 14),
               "stage5": (112, 14, 14), "stage6": (160, 7, 7)},
       published=(Published(24.8), Published(24.8, protocol=RELEASED, verified=True)),
-      keys={"torchvision.mobilenet_v3_large": torchvision(LARGE)})(partial(mobilenet_v3, stages=LARGE, hidden=1280))
+      keys={"torchvision.mobilenet_v3_large": torchvision_keys(LARGE)})(partial(mobilenet_v3, stages=LARGE, hidden=1280))
 
 model("mobilenet_v3_small", params=2_542_856, macs=56_510_400, year=2019, paper=PAPER, recipe=RECIPE,
       stages={"stem": (16, 112, 112), "stage1": (16, 56, 56), "stage2": (24, 28, 28), "stage3": (40, 14, 14), "stage4": (48, 14, 14),
               "stage5": (96, 7, 7)},
       published=(Published(32.6), Published(32.5, protocol=RELEASED, verified=True)),
-      keys={"torchvision.mobilenet_v3_small": torchvision(SMALL)})(partial(mobilenet_v3, stages=SMALL, hidden=1024))
+      keys={"torchvision.mobilenet_v3_small": torchvision_keys(SMALL)})(partial(mobilenet_v3, stages=SMALL, hidden=1024))

@@ -34,7 +34,8 @@ class Network(nn.Module):
         try:
             return self.compute(input)
         except ValueError as error:
-            advice = what_fits(self.takes, input.shape, self.image)
+            # of at least two images: that a batch norm in training cannot do with one is another matter
+            advice = what_fits(self.takes, (max(2, input.shape[0]), *input.shape[1:]), self.image)
             if not advice:
                 raise
             raise ValueError(f"{self.name}: images of {'×'.join(map(str, input.shape[1:]))} are too small ({error}); {advice}") from error
@@ -50,3 +51,27 @@ class Network(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.name}, made for images of {'×'.join(map(str, self.image))}"
+
+
+class AuxiliaryNetwork(Network):
+    """A network that is judged in its middle too: in training (scores, auxiliary scores, …), in evaluation the scores alone.
+
+    auxiliary     stage -> the head that reads its output, so that the stages before it get their gradient by a shorter way
+    loss_weights  what the loss of each output counts:  loss = Σᵢ loss_weights[i] · cross_entropy(outputs[i], labels)
+    """
+
+    def __init__(self, stem: nn.Module, body: Mapping[str, nn.Module], head: nn.Module, image: tuple[int, int, int],
+                 auxiliary: Mapping[str, nn.Module], weight: float):
+        super().__init__(stem, body, head, image)
+        self.stages, self.auxiliary = tuple(auxiliary), nn.ModuleList(auxiliary.values())
+        self.loss_weights = (1.0, *(weight for _ in auxiliary))
+
+    def compute(self, input):
+        if not self.training:
+            return super().compute(input)
+        heads, scores, x = dict(zip(self.stages, self.auxiliary)), [], self.stem(input)
+        for name, stage in self.body.named_children():
+            x = stage(x)
+            if name in heads:
+                scores.append(heads[name](x))
+        return self.head(x), *scores

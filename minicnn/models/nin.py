@@ -20,19 +20,20 @@ first author's Caffe model (gist mavenlin/d802a5849de39225bcc6, solver and train
 Deviations: none in the networks. The whitening of CIFAR-10 (global contrast normalisation, ZCA) is left out of the recipe.
 """
 from .. import nn
-from .blocks import start
+from .blocks import gaussian, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import CIFAR, CUT_224_OF_256, IMAGENET_MEAN_ONLY, Recipe
 from .registry import Published, model
+from .rounding import scaled_by
 
 #   dropout before   kernel, stride, padding   maps, None: classes     std of their weights   pool after
-IMAGENET = (
+TABLE_IMAGENET = (
     (False,          (11, 4, 0),               (96, 96, 96),           (0.01, 0.05, 0.05),    nn.MaxPool2d),
     (False,          (5, 1, 2),                (256, 256, 256),        (0.05, 0.05, 0.05),    nn.MaxPool2d),
     (False,          (3, 1, 1),                (384, 384, 384),        (0.01, 0.05, 0.05),    nn.MaxPool2d),
     (True,           (3, 1, 1),                (1024, 1024, None),     (0.05, 0.05, 0.01),    None),
 )
-CIFAR10 = (
+TABLE_CIFAR10 = (
     (False,          (5, 1, 2),                (192, 160, 96),         (0.05, 0.05, 0.05),    nn.MaxPool2d),
     (True,           (5, 1, 2),                (192, 192, 192),        (0.05, 0.05, 0.05),    nn.AvgPool2d),
     (True,           (3, 1, 1),                (192, 192, None),       (0.05, 0.05, 0.05),    None),
@@ -50,18 +51,17 @@ def mlpconv(c_in: int, maps: list[int], window: tuple[int, int, int], stds: tupl
     for i in (1, 2):
         layers[f"cccp{i}"], layers[f"relu{i}"] = nn.Conv2d(maps[i - 1], maps[i], 1), nn.ReLU()
     for name, std in zip(("conv", "cccp1", "cccp2"), stds):
-        start(nn.Sequential(layers[name]), conv=lambda weight, std=std: nn.init.normal_(weight, std=std), bias=0.0)
+        start(nn.Sequential(layers[name]), conv=gaussian(std), bias=0.0)
     if pool is not None:
         layers["pool"] = pool(3, stride=2, ceil_mode=True)
     return nn.Sequential(layers)
 
 
 def build(table: tuple, image: tuple[int, int, int], num_classes: int, dropout: float, width: float) -> Network:
-    if not width > 0:
-        raise ValueError(f"nin: width should be a number above 0, got {width!r}; 1 is the paper's network, 0.5 has half the maps")
-    blocks, c = [], image[0]
+    """The network of a table above.  (N, C, H, W) → (N, num_classes); image: (C, H, W)"""
+    scaled, blocks, c = scaled_by(width, "nin"), [], image[0]
     for drop, window, maps, stds, pool in table:
-        maps = [num_classes if m is None else max(1, round(width * m)) for m in maps]
+        maps = [num_classes if m is None else scaled(m) for m in maps]
         blocks.append(mlpconv(c, maps, window, stds, dropout if drop else 0.0, pool))
         c = maps[-1]
     stem, *body, last = blocks
@@ -71,32 +71,32 @@ def build(table: tuple, image: tuple[int, int, int], num_classes: int, dropout: 
 
 @model("nin_imagenet", params=7_595_176, macs=1_100_188_800, year=2013, paper=PAPER,
        recipe=Recipe(lr=0.01, momentum=0.9, weight_decay=5e-4, batch_size=64, epochs=22,
-                     schedule="step", schedule_options={"step_size": 10}, augment={"crop": 0.76, "flip": True},
-                     image_size=224, mean=(0.485, 0.456, 0.406), std=(1 / 255, 1 / 255, 1 / 255),
+                     schedule="step", schedule_options={"step_size": 10}, augment={"crop": CUT_224_OF_256, "flip": True},
+                     image_size=224, **IMAGENET_MEAN_ONLY,
                      source="the Caffe model's solver, read: 450,000 steps, the rate falls every 200,000; there a bias learns at twice the "
                             "rate without decay, crops are of fixed size, and the mean image is subtracted"),
        stages={"stem": (96, 27, 27), "mlpconv2": (256, 13, 13), "mlpconv3": (384, 6, 6)},
        published=Published(40.64, protocol="1 crop 224, the Caffe model", verified=True))
 def nin_imagenet(num_classes: int = 1000, in_channels: int = 3, dropout: float = 0.5, width: float = 1.0) -> Network:
-    """Network in network for ImageNet: AlexNet's accuracy, an eighth of its weights.
+    """Network in network has AlexNet's accuracy with an eighth of its weights.
 
     Starts as the Caffe model: weights from N(0, 0.05²), conv1, conv3 and the classes' layer from N(0, 0.01²); biases 0.
     width: factor of all numbers of maps but the classes'.
     """
-    return build(IMAGENET, (in_channels, 224, 224), num_classes, dropout, width)
+    return build(TABLE_IMAGENET, (in_channels, 224, 224), num_classes, dropout, width)
 
 
 @model("nin_cifar10", params=966_986, macs=222_486_528, input_shape=(3, 32, 32), year=2013, paper=PAPER,
        recipe=Recipe(lr=0.05, momentum=0.9, weight_decay=1e-4, batch_size=128, epochs=200, schedule="multi_step",
-                     augment={"shift": 4, "flip": True}, image_size=32, mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616),
+                     augment={"shift": 4, "flip": True}, image_size=32, **CIFAR,
                      source="section 4.1, recalled: batches of 128, the rate chosen by hand and "
                             "lowered twice. The rate, decay and epochs are ours"),
        stages={"stem": (96, 16, 16), "mlpconv2": (192, 8, 8)},
        published=(Published(10.41, data="CIFAR-10", protocol="1 network, no augmentation"),
                   Published(8.81, data="CIFAR-10", protocol="1 network, shifts and flips")))
 def nin_cifar10(num_classes: int = 10, in_channels: int = 3, dropout: float = 0.5, width: float = 1.0) -> Network:
-    """Network in network for CIFAR-10: blocks of 5×5, 5×5, 3×3, each with two 1×1.
+    """Network in network for CIFAR-10 has two 1×1 after each 5×5, 5×5 and 3×3.
 
     Starts from weights N(0, 0.05²), as Caffe's version, and biases 0.  width: factor of all numbers of maps but the classes'.
     """
-    return build(CIFAR10, (in_channels, 32, 32), num_classes, dropout, width)
+    return build(TABLE_CIFAR10, (in_channels, 32, 32), num_classes, dropout, width)

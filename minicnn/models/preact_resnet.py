@@ -37,10 +37,10 @@ from functools import partial
 
 from .. import functional as F
 from .. import nn
-from .blocks import kaiming, start
+from .blocks import average_and_classify, kaiming, start
 from .network import Network
 from .registry import Published, model
-from .resnet import RECIPE, Subsample, channels_of, classifier, shapes, stages
+from .resnet import RECIPE, Subsample, channels_of, shapes, stages
 from .resnet_cifar import WARM
 
 #                              before F  after F  after the sum
@@ -90,10 +90,12 @@ class Unit(nn.Module):
     """y = joined(connect(h, F(z))),  z = before(x),  h = shortcut(z) where the unit is `shared`, else shortcut(x)
 
     (N, c_in, H, W) → (N, c_out, H/stride, W/stride).  dropout: before the last convolution.
+    shared: also where the shortcut does not project, which makes a unit shared anyway.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, design: str = "full_preactivation", bottleneck: bool = False,
-                 shortcut: str = "B", connection: str = "identity", dropout: float = 0.0, stride_in_1x1: bool = False):
+                 shortcut: str = "B", connection: str = "identity", dropout: float = 0.0, stride_in_1x1: bool = False,
+                 shared: bool = False):
         super().__init__()
         before, after, joined = DESIGNS[design]
         inner, (s1, s3) = c_out // 4, (stride, 1) if stride_in_1x1 else (1, stride)
@@ -108,9 +110,10 @@ class Unit(nn.Module):
             layers[f"conv{i}"] = nn.Conv2d(c, k, size, step, size // 2, bias=False)
         self.before, self.residual = pointwise(before, c_in), nn.Sequential({**layers, "after": pointwise(after, c_out)})
         same = (stride, c_in) == (1, c_out)
-        self.shared = shortcut == "B" and not same
+        projects = shortcut == "B" and not same
+        self.shared = shared or projects
         projection = {"conv": nn.Conv2d(c_in, c_out, 1, stride, bias=False), **dict(pointwise(after[:1], c_out).named_children())}
-        self.shortcut = nn.Identity() if same else nn.Sequential(projection) if self.shared else Subsample(c_in, c_out, stride)
+        self.shortcut = nn.Identity() if same else nn.Sequential(projection) if projects else Subsample(c_in, c_out, stride)
         self.connect, self.joined = Connection(connection if same else "identity", c_out), pointwise(joined, c_out)
 
     def forward(self, x):
@@ -121,7 +124,7 @@ class Unit(nn.Module):
 def preact_resnet(num_classes: int = 10, in_channels: int = 3, blocks: Sequence[int] = (18, 18, 18), bottleneck: bool = False,
                   design: str = "full_preactivation", connection: str = "identity", shortcut: str = "B", width: int = 16,
                   stride_in_1x1: bool = False, large: bool = False) -> Network:
-    """Residual network, norm and ReLU before convolutions: shortcuts are plain sums.
+    """Pre-activation ResNet norms before it convolves, and its shortcuts only add.
 
     blocks: of each stage.  design, connection: of the file's tables, by name.  shortcut, where shapes change: "A" zero padding or
     "B" 1×1.  width: channels of the first stage.  large: the stem for images of 224×224 in the place of that for 32×32.
@@ -133,15 +136,13 @@ def preact_resnet(num_classes: int = 10, in_channels: int = 3, blocks: Sequence[
             raise ValueError(f"preact_resnet: {word} should be one of {', '.join(known)}, got {value!r}")
     channels = [(4 if bottleneck else 1) * c for c in channels_of(blocks, width)]
     unit = partial(Unit, design=design, bottleneck=bottleneck, shortcut=shortcut, connection=connection, stride_in_1x1=stride_in_1x1)
-    body = stages(unit, blocks, channels, width)
-    body["stage1"][0].shared = True
+    body = stages(unit, blocks, channels, width, opening=partial(unit, shared=True))
     before = DESIGNS[design][0]
     conv1 = nn.Conv2d(in_channels, width, *((7, 2, 3) if large else (3, 1, 1)), bias=False)
     missing = "NA" if large else "NA".removesuffix(before)                # what makes the first convolution's output N A for F
     stem = nn.Sequential(dict(conv1=conv1, **dict(pointwise(missing, width).named_children()),
                               **({"pool": nn.MaxPool2d(3, stride=2, padding=1)} if large else {})))
-    head = classifier(channels[-1], num_classes)
-    head = nn.Sequential({**dict(pointwise(before, channels[-1]).named_children()), **dict(head.named_children())})
+    head = average_and_classify(channels[-1], num_classes, dict(pointwise(before, channels[-1]).named_children()))
     side = 224 if large else 32
     network = Network(stem, body, head, (in_channels, side, side))
     start(network, conv=kaiming, bias=None)

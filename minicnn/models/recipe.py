@@ -12,6 +12,12 @@ OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "step", "multi_step", "exponential", "cosine", "polynomial", "one_cycle")
 AUGMENTATIONS = ("shift", "rotate", "scale", "shear", "elastic", "flip", "crop", "colour", "lighting")
 
+# of the pixels of a data set, for Recipe(…, **IMAGENET)
+IMAGENET: dict[str, Any] = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+IMAGENET_MEAN_ONLY: dict[str, Any] = dict(mean=IMAGENET["mean"], std=(1 / 255, 1 / 255, 1 / 255))     # pixels of 0 … 255 less their mean
+CIFAR: dict[str, Any] = dict(mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616))
+CUT_224_OF_256 = (224 / 256) ** 2                            # crop: stands for a cut of fixed size, whose share of the area this is
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -76,6 +76,9 @@ class ModelInfo:
         """The name of the file that it stands in."""
         return self.function.__module__.rpartition(".")[2]
 
+    def __repr__(self) -> str:
+        return f"ModelInfo({self.name!r}: {self.params:,} parameters, {self.macs:,} multiply-adds; models.create({self.name!r}) builds it)"
+
     @property
     def summary(self) -> str:
         """The first line of what the builder says of itself."""
@@ -108,7 +111,10 @@ def scan() -> None:
     """Import every file of this folder, and put the general builders of families in the place of their files: models.vgg(…)."""
     package = sys.modules[__name__.rpartition(".")[0]]
     for found in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        file = importlib.import_module(f"{__package__}.{found.name}")
+        try:
+            file = importlib.import_module(f"{package.__name__}.{found.name}")
+        except Exception as error:
+            raise ImportError(f"minicnn/models/{found.name}.py cannot be imported: {type(error).__name__}: {error}") from error
         if callable(vars(file).get(found.name)):
             setattr(package, found.name, vars(file)[found.name])
 
@@ -119,15 +125,20 @@ def names(aliases: bool = False) -> list[str]:
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word.lower(), known, 1, 0.5)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    word = word.lower()
+    near = [name for name in known if word and name.startswith(word)] or difflib.get_close_matches(word, known, 1, 0.6)
+    near = near or [name for name in known if word and word in name]
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
 
 
 def info(name: str) -> ModelInfo:
     """What is known of a model.  ValueError, with the nearest name, if there is none."""
     found = _models.get(_aliases.get(name, name)) if isinstance(name, str) else None
     if found is None:
-        raise ValueError(f"there is no model {name!r}; {_nearest(str(name), names(aliases=True))}")
+        advice = _nearest(str(name), names(aliases=True))
+        if not advice.startswith("did you mean"):
+            advice = f"there are {', '.join(sorted({m.family for m in _models.values()}))} …; minicnn models lists them all"
+        raise ValueError(f"there is no model {name!r}; {advice}")
     return found
 
 

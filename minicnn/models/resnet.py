@@ -26,9 +26,9 @@ from typing import Any
 
 from .. import functional as F
 from .. import nn
-from .blocks import conv_bn, start
+from .blocks import average_and_classify, conv_bn, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import IMAGENET, Recipe
 from .registry import Published, model
 
 
@@ -95,19 +95,18 @@ def channels_of(blocks: Sequence[int], width: int) -> list[int]:
     return [width * 2 ** stage for stage in range(len(blocks))]
 
 
-def stages(block: Callable, blocks: Sequence[int], channels: Sequence[int], c: int) -> dict[str, nn.Sequential]:
-    """Stages by name: blocks[i] times block(c_in, c_out, stride), to channels[i]; each stage after the first halves the plane."""
+def stages(block: Callable, blocks: Sequence[int], channels: Sequence[int], c: int,
+           opening: Callable | None = None) -> dict[str, nn.Sequential]:
+    """Stages by name: blocks[i] times block(c_in, c_out, stride), to channels[i]; each stage after the first halves the plane.
+
+    opening: builds the very first block, where that differs.
+    """
     body = {}
     for number, (count, c_out) in enumerate(zip(blocks, channels, strict=True), 1):
-        first = block(c, c_out, 1 if number == 1 else 2)
+        first = (opening or block)(c, c_out, 1) if number == 1 else block(c, c_out, 2)
         body[f"stage{number}"] = nn.Sequential(first, *(block(c_out, c_out, 1) for _ in range(count - 1)))
         c = c_out
     return body
-
-
-def classifier(c: int, num_classes: int, **before: nn.Module) -> nn.Sequential:
-    """(N, c, H, W) → (N, num_classes): the average over the plane, and a linear layer."""
-    return nn.Sequential(dict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), **before, fc=nn.Linear(c, num_classes)))
 
 
 def residual_network(residual: Callable, expansion: int, blocks: Sequence[int], num_classes: int, in_channels: int,
@@ -119,7 +118,7 @@ def residual_network(residual: Callable, expansion: int, blocks: Sequence[int], 
     channels = [expansion * c for c in channels_of(blocks, width)]
     stem = nn.Sequential(dict(conv1=conv_bn(in_channels, width, 7, stride=2), pool=pool or nn.MaxPool2d(3, stride=2, padding=1)))
     body = stages(block, blocks, channels, width)
-    network = Network(stem, body, classifier(channels[-1], num_classes), (in_channels, 224, 224))
+    network = Network(stem, body, average_and_classify(channels[-1], num_classes), (in_channels, 224, 224))
     start(network, conv=conv)
     return last_gamma_zero(network) if zero_gamma else network
 
@@ -134,9 +133,10 @@ def last_gamma_zero(network: Network) -> Network:
 
 def resnet(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (2, 2, 2, 2), bottleneck: bool = False,
            shortcut: str | None = "B", stride_in_1x1: bool = False, width: int = 64, zero_gamma: bool = False) -> Network:
-    """Residual network: blocks that add to their input, after batch norm, before ReLU.
+    """ResNet's blocks add what they learn to their input, which a shortcut brings.
 
     blocks: of each stage.  bottleneck: blocks of 1×1, 3×3, 1×1.  shortcut: "A", "B", "C" or None.  width: channels of the first stage.
+    stride_in_1x1: of a bottleneck, else in its 3×3.  zero_gamma: γ = 0 at the start in the last batch norm of a block.
     Starts from w ~ N(0, 2 / fan_in), γ = 1, β = 0, and the classifier, of which the paper says nothing, from U(±1/√fan_in).
     """
     layers = partial(bottleneck_layers, stride_in_1x1=stride_in_1x1) if bottleneck else basic_layers
@@ -144,7 +144,7 @@ def resnet(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] 
 
 
 def plain(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (2, 2, 2, 2), width: int = 64) -> Network:
-    """Plain network: the layers of a residual network without its shortcuts.
+    """A plain network is a residual network without its shortcuts.
 
     What residual networks were compared with: deeper ones train worse.  Starts as they do.
     """
@@ -153,7 +153,7 @@ def plain(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] =
 
 RECIPE = Recipe(optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4, batch_size=256, epochs=120, schedule="step",
                 augment={"crop": 0.22, "flip": True, "lighting": 0.1}, image_size=224,
-                mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+                **IMAGENET,
                 source="section 3.4, recalled: 600,000 steps. There the rate falls when the error stops falling, the mean is subtracted "
                        "pixel by pixel, and the 224×224 are cut out of an image whose shorter side was drawn from 256 … 480")
 TORCHVISION = (
@@ -170,12 +170,12 @@ def shapes(expansion: int, stem: int = 64) -> dict[str, tuple[int, ...]]:
 
 
 ten_crops = partial(Published, protocol="10 crops")
-torchvision = partial(Published, protocol="1 crop 224, weights IMAGENET1K_V1 of torchvision", verified=True)
+torchvision_result = partial(Published, protocol="1 crop 224, weights IMAGENET1K_V1 of torchvision", verified=True)
 
 #                    blocks a stage  shortcut  parameters  multiply-adds
 for name, (blocks, option, params, macs, *published) in {
-    "resnet18":      ((2, 2, 2, 2),  "B",      11_689_512, 1_814_073_344, torchvision(30.242, 10.922)),
-    "resnet34":      ((3, 4, 6, 3),  "B",      21_797_672, 3_663_761_408, ten_crops(24.52, 7.46), torchvision(26.686, 8.58)),
+    "resnet18":      ((2, 2, 2, 2),  "B",      11_689_512, 1_814_073_344, torchvision_result(30.242, 10.922)),
+    "resnet34":      ((3, 4, 6, 3),  "B",      21_797_672, 3_663_761_408, ten_crops(24.52, 7.46), torchvision_result(26.686, 8.58)),
     "resnet18_optA": ((2, 2, 2, 2),  "A",      11_515_688, 1_794_805_760, ten_crops(27.88)),
     "resnet34_optA": ((3, 4, 6, 3),  "A",      21_623_848, 3_644_493_824, ten_crops(25.03, 7.76)),
     "plain18":       ((2, 2, 2, 2),  None,     11_515_688, 1_794_805_760, ten_crops(27.94)),
@@ -195,6 +195,6 @@ for depth, (blocks, params, v1, v1_5, *published) in {
              published=(ten_crops(*published[0]), Published(*published[1], protocol="1 crop 224, authors' weights", verified=True)))(
         partial(resnet, blocks=blocks, bottleneck=True, stride_in_1x1=True))
     imagenet(f"resnet{depth}_v1_5", params=params, macs=v1_5, stages=shapes(4), aliases=(f"resnet{depth}",),
-             published=torchvision(*published[2]),
+             published=torchvision_result(*published[2]),
              keys={f"torchvision.resnet{depth}": TORCHVISION, f"timm.resnet{depth}": TORCHVISION})(
         partial(resnet, blocks=blocks, bottleneck=True))

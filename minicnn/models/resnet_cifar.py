@@ -18,16 +18,16 @@ from dataclasses import replace
 from functools import partial
 
 from .. import nn
-from .blocks import conv_bn, start
+from .blocks import average_and_classify, conv_bn, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import CIFAR, Recipe
 from .registry import Published, model
-from .resnet import Residual, basic_layers, classifier, last_gamma_zero, shortcut_of, stages
+from .resnet import Residual, basic_layers, last_gamma_zero, shortcut_of, stages
 
 
 def resnet_cifar(num_classes: int = 10, in_channels: int = 3, depth: int = 20, shortcut: str | None = "A", width: int = 16,
                  zero_gamma: bool = False) -> Network:
-    """Residual network of 6n + 2 layers for 32×32: no parameter in its shortcuts.
+    """ResNet for 32×32 has 6n + 2 layers, and no parameters in its shortcuts.
 
     depth: 6n + 2.  shortcut: "A", "B", "C" or None.  width: channels of the first stage; zero_gamma: γ = 0 in the last norm of a block.
     Starts from w ~ N(0, 2 / fan_in), γ = 1, β = 0, and the classifier, of which the paper says nothing, from U(±1/√fan_in).
@@ -41,13 +41,13 @@ def resnet_cifar(num_classes: int = 10, in_channels: int = 3, depth: int = 20, s
         return Residual(basic_layers(c_in, c_out, stride), shortcut_of(shortcut, c_in, c_out, stride))
     stem = nn.Sequential(dict(conv1=conv_bn(in_channels, width, 3)))
     body = stages(block, (n, n, n), (width, 2 * width, 4 * width), width)
-    network = Network(stem, body, classifier(4 * width, num_classes), (in_channels, 32, 32))
+    network = Network(stem, body, average_and_classify(4 * width, num_classes), (in_channels, 32, 32))
     start(network, conv=nn.init.kaiming_normal_)
     return last_gamma_zero(network) if zero_gamma else network
 
 
 def plain_cifar(num_classes: int = 10, in_channels: int = 3, depth: int = 20, width: int = 16) -> Network:
-    """Plain network for 32×32: the residual network without its shortcuts.
+    """A plain network for 32×32 is the residual network without its shortcuts.
 
     What residual networks were compared with.  Starts as they do.
     """
@@ -56,7 +56,7 @@ def plain_cifar(num_classes: int = 10, in_channels: int = 3, depth: int = 20, wi
 
 RECIPE = Recipe(optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4, batch_size=128, epochs=182, schedule="multi_step",
                 schedule_options={"milestones": (91, 136.5)}, augment={"shift": 4, "flip": True}, image_size=32,
-                mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616),
+                **CIFAR,
                 source="section 4.2, recalled: 64,000 steps on 45,000 images, a tenth of the rate after 32,000 and 48,000. There the mean "
                        "is subtracted pixel by pixel")
 # 110 layers: 400 steps of 0.01 first, there until the training error is below 80 %

@@ -29,12 +29,12 @@ from .. import nn
 from .blocks import kaiming
 from .network import Network
 from .registry import Published, model
-from .resnet import RECIPE, TORCHVISION, bottleneck_layers, residual_network, shapes, torchvision
+from .resnet import RECIPE, TORCHVISION, bottleneck_layers, residual_network, shapes, torchvision_result
 
 
 def resnext(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (3, 4, 6, 3), cardinality: int = 32,
             base_width: int = 4, width: int = 64, zero_gamma: bool = False) -> Network:
-    """Residual network whose 3×3 is grouped: many paths of one shape, summed.
+    """ResNeXt sums many paths of one shape, which together are a 3×3 in groups.
 
     blocks: of each stage.  cardinality: paths C.  base_width: channels d of a path in the first stage, twice as many in each stage after
     it.  width: channels of the stem; blocks give four times as many.  zero_gamma: γ = 0 in the last batch norm of a block.
@@ -62,10 +62,10 @@ def authors(top1: float, top5: float | None = None) -> Published:
 
 #                       blocks a stage  C   d  parameters  multiply-adds   published
 for name, (blocks, c, d, params, macs, *published) in {
-    "resnext50_32x4d":  ((3, 4, 6, 3),  32, 4, 25_028_904, 4_230_479_872,  authors(22.2), torchvision(22.382, 6.302)),
+    "resnext50_32x4d":  ((3, 4, 6, 3),  32, 4, 25_028_904, 4_230_479_872,  authors(22.2), torchvision_result(22.382, 6.302)),
     "resnext101_32x4d": ((3, 4, 23, 3), 32, 4, 44_177_704, 7_969_996_800,  authors(21.2, 5.6)),
-    "resnext101_64x4d": ((3, 4, 23, 3), 64, 4, 83_455_272, 15_460_270_080, authors(20.4, 5.3), torchvision(16.754, 3.546)),
-    "resnext101_32x8d": ((3, 4, 23, 3), 32, 8, 88_791_336, 16_414_015_488, torchvision(20.688, 5.474)),
+    "resnext101_64x4d": ((3, 4, 23, 3), 64, 4, 83_455_272, 15_460_270_080, authors(20.4, 5.3), torchvision_result(16.754, 3.546)),
+    "resnext101_32x8d": ((3, 4, 23, 3), 32, 8, 88_791_336, 16_414_015_488, torchvision_result(20.688, 5.474)),
 }.items():
     sources = ["timm." + name] + ["torchvision." + name] * (name != "resnext101_32x4d")
     model(name, params=params, macs=macs, year=2016, paper=PAPER, recipe=LARGE_RECIPE, stages=shapes(4), published=tuple(published),

@@ -1,14 +1,26 @@
-"""Rounding a scaled number of channels to one that hardware likes: a multiple of 8, never less than 90 % of what was asked for.
+"""Scaled numbers of channels: the nearest whole number, or one that hardware likes.
+
+scaled_by        round(width · c), at least 1: for families whose papers do not say how they round
+round_channels   a multiple of 8, never less than 90 % of what was asked for:
 
     rounded = max(divisor, floor(c/divisor + 1/2) · divisor),  one divisor more where rounded < 0.9·c
 
 so that widths of 0.75, 1.1, 1.4 … keep every convolution's channels whole vectors.  The rule is that of the authors' MobileNet code;
-MobileNetV2 and V3, EfficientNet and MnasNet round with it.
+MobileNet V1, V2 and V3, EfficientNet and the ShuffleNets round with it.
 """
-
-from __future__ import annotations
-
 import math
+from collections.abc import Callable
+
+
+def scaled_by(width: float, family: str, multiple: int = 1) -> Callable[[float], int]:
+    """channels → width · channels, rounded to a multiple of `multiple`, at least that.  ValueError for a width that is not above 0.
+
+    >>> [scaled_by(0.5, "alexnet", multiple=2)(c) for c in (96, 7, 1)]
+    [48, 4, 2]
+    """
+    if isinstance(width, bool) or not isinstance(width, (int, float)) or not 0 < width < math.inf:
+        raise ValueError(f"{family}: width should be a number above 0, got {width!r}; 1.0 is the network as published")
+    return lambda channels: multiple * max(1, round(width * channels / multiple))
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:

@@ -21,16 +21,16 @@ from collections.abc import Sequence
 from functools import partial
 
 from .. import nn
-from .blocks import SqueezeExcitation, conv_bn, start
+from .blocks import SqueezeExcitation, average_and_classify, conv_bn, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import IMAGENET, Recipe
 from .registry import Published, model
-from .resnet import TORCHVISION, Residual, bottleneck_layers, channels_of, classifier, residual_network, shapes, shortcut_of, stages
+from .resnet import TORCHVISION, Residual, bottleneck_layers, channels_of, residual_network, shapes, shortcut_of, stages
 
 
 def senet(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (3, 4, 6, 3), reduction: int = 16, width: int = 64,
           stride_in_1x1: bool = True, ceil_mode: bool = True, zero_gamma: bool = False) -> Network:
-    """Residual network whose blocks weigh each channel by a look at all of them.
+    """SE-ResNet's blocks weigh each channel by a look at all of them.
 
     blocks: of each stage.  reduction: channels over those that a squeeze-and-excitation has inside.  width: of the first stage; blocks
     give four times as many.  stride_in_1x1, ceil_mode: as released by the authors.  zero_gamma: γ = 0 in the last batch norm of a block.
@@ -52,19 +52,19 @@ def squeeze(channels: int, reduction: int) -> SqueezeExcitation:
 
 def senet154(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (3, 8, 36, 3), reduction: int = 16, groups: int = 64,
              width: int = 64, dropout: float = 0.2) -> Network:
-    """Squeeze-and-excitation in wide bottlenecks of 64 groups; won in 2017.
+    """SENet-154 weighs channels in wide bottlenecks of 64 groups; it won in 2017.
 
     width: of the first layers; blocks give four times as many channels.  groups: of the 3×3.  dropout: before the classifier.
     Starts as the SE-ResNets.
     """
     def block(c_in: int, c_out: int, stride: int) -> Residual:
-        F = nn.Sequential(conv_bn(c_in, c_out // 2, 1), conv_bn(c_out // 2, c_out, 3, stride, groups=groups),
-                          conv_bn(c_out, c_out, 1, activation=None), squeeze(c_out, reduction))
-        return Residual(F, shortcut_of("B", c_in, c_out, 1) if stride == 1 else conv_bn(c_in, c_out, 3, stride, activation=None))
+        layers = nn.Sequential(conv_bn(c_in, c_out // 2, 1), conv_bn(c_out // 2, c_out, 3, stride, groups=groups),
+                               conv_bn(c_out, c_out, 1, activation=None), squeeze(c_out, reduction))
+        return Residual(layers, shortcut_of("B", c_in, c_out, 1) if stride == 1 else conv_bn(c_in, c_out, 3, stride, activation=None))
     stem = nn.Sequential(dict(conv1=conv_bn(in_channels, width, 3, stride=2), conv2=conv_bn(width, width, 3),
                               conv3=conv_bn(width, 2 * width, 3), pool=nn.MaxPool2d(3, stride=2, ceil_mode=True)))
     channels = [4 * c for c in channels_of(blocks, width)]
-    head = classifier(channels[-1], num_classes, dropout=nn.Dropout(dropout))
+    head = average_and_classify(channels[-1], num_classes, dropout=nn.Dropout(dropout))
     network = Network(stem, stages(block, blocks, channels, 2 * width), head, (in_channels, 224, 224))
     start(network, conv=nn.init.kaiming_normal_)
     return network
@@ -73,7 +73,7 @@ def senet154(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int
 PAPER = "Hu, Shen, Sun, \"Squeeze-and-Excitation Networks\", 2017, arXiv:1709.01507"
 RECIPE = Recipe(optimizer="sgd", lr=0.6, momentum=0.9, weight_decay=1e-4, batch_size=1024, epochs=100, schedule="step",
                 schedule_options={"step_size": 30}, augment={"crop": 0.08, "flip": True}, image_size=224,
-                mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+                **IMAGENET,
                 source="section 5, recalled; the weight decay is that of residual networks, not the paper's. The released weights: "
                        "256 images a step, rate 0.1, also turned by ±10° and pixels shifted by ±20")
 LEGACY = ((r"^layer0\.conv(\d)\.", r"stem.conv\1.conv."), (r"^layer0\.bn(\d)\.", r"stem.conv\1.norm."), (r"^last_linear\.", "head.fc."),
@@ -82,6 +82,7 @@ TIMM = ((r"\.se\.fc1\.", ".residual.3.reduce."), (r"\.se\.fc2\.", ".residual.3.e
 
 
 def released(top1: float, top5: float) -> Published:
+    """Errors of the authors' weights, read in their repository."""
     return Published(top1, top5, protocol="1 crop 224, authors' weights", verified=True)
 
 

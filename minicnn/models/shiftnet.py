@@ -31,10 +31,11 @@ from typing import NamedTuple
 
 from .. import functional as F
 from .. import nn
-from .blocks import conv_bn, kaiming, start
+from .blocks import average_and_classify, conv_bn, kaiming, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import IMAGENET, Recipe
 from .registry import Published, model
+from .rounding import scaled_by
 
 
 class Row(NamedTuple):
@@ -67,30 +68,27 @@ class CSC(nn.Module):
         self.shortcut = nn.Identity() if stride == 1 else nn.AvgPool2d(3, stride=2, padding=1)
 
     def forward(self, x):
-        found, shortcut = self.residual(x), self.shortcut(x)
-        return shortcut + found if self.stride == 1 else F.cat([found, shortcut], 1)
+        residual, shortcut = self.residual(x), self.shortcut(x)
+        return shortcut + residual if self.stride == 1 else F.cat([residual, shortcut], 1)
 
 
 def shiftnet(num_classes: int = 1000, in_channels: int = 3, rows: tuple[Row, ...] = A, width: float = 1.0) -> Network:
-    """Channels moved by a pixel instead of spatial convolutions.
+    """ShiftNet moves channels by a pixel in the place of spatial convolutions.
 
     rows: the groups, each (channels, first expansion, other expansions, kernel, modules).  width: all channels times this; 0.5 for B.
     Starts with convolutions w ~ N(0, 2 / fan_out), the linear layer as PyTorch's; the paper does not say.
     """
-    if not width > 0:
-        raise ValueError(f"shiftnet: got width={width!r}, expected a factor above 0: 1 is ShiftNet-A, 0.5 is ShiftNet-B")
-    rows = tuple(Row(*row) for row in rows)
-    c = round(32 * width)
+    scaled, rows = scaled_by(width, "shiftnet"), tuple(Row(*row) for row in rows)
+    c = scaled(32)
     stem, body = nn.Conv2d(in_channels, c, 7, 2, 3, bias=False), {}              # the first module begins with its norm
     for i, row in enumerate(rows):
-        c_out = round(row.channels * width)
+        c_out = scaled(row.channels)
         if c_out <= c:
             raise ValueError(f"shiftnet: group {i + 1} has {c_out} channels after {c}; expected more, since its first module keeps the {c} "
                              f"and adds the rest: give it more channels")
         modules = [CSC(c, c_out, 2, row.first, row.kernel), *(CSC(c_out, c_out, 1, row.others, row.kernel) for _ in range(row.modules - 1))]
         body[f"group{i + 1}"], c = nn.Sequential(*modules), c_out
-    head = nn.Sequential(dict(norm=nn.BatchNorm2d(c), relu=nn.ReLU(), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(),
-                              fc=nn.Linear(c, num_classes)))
+    head = average_and_classify(c, num_classes, dict(norm=nn.BatchNorm2d(c), relu=nn.ReLU()))
     network = Network(stem, body, head, (in_channels, 224, 224))
     start(network, conv=kaiming)
     return network
@@ -110,38 +108,37 @@ class ShiftBlock(nn.Module):
 
 
 def shiftresnet(num_classes: int = 100, in_channels: int = 3, depth: int = 20, expansion: int = 6, width: float = 1.0) -> Network:
-    """A residual network of CIFAR with shifts in the place of 3×3 convolutions.
+    """ShiftResNet is a ResNet for CIFAR with shifts in the place of 3×3 convolutions.
 
     depth: 6n + 2.  expansion: channels between the 1×1 convolutions, times those after.  width: all channels times this.
     Starts as PyTorch's layers do, as in the authors' repository.
     """
     if depth < 8 or depth % 6 != 2:
         raise ValueError(f"shiftresnet: got depth={depth!r}, expected 6n + 2 with n blocks a stage, as 20, 56 or 110")
-    if expansion < 1 or not width > 0:
-        raise ValueError(f"shiftresnet: got expansion={expansion!r} and width={width!r}, expected at least 1, and above 0")
-    c = max(1, round(16 * width))
+    if expansion < 1:
+        raise ValueError(f"shiftresnet: got expansion={expansion!r}, expected at least 1; the paper has 6 and 9")
+    narrow = c = scaled_by(width, "shiftresnet")(16)
     stem, body = conv_bn(in_channels, c, 3), {}
     for stage in range(3):
         blocks = []
         for i in range(depth // 6):
-            c_out = max(1, round(16 * width)) * 2 ** stage
+            c_out = narrow * 2 ** stage
             blocks.append(ShiftBlock(c, c_out, 2 if i == 0 and stage > 0 else 1, expansion))
             c = c_out
         body[f"stage{stage + 1}"] = nn.Sequential(*blocks)
-    head = nn.Sequential(dict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(c, num_classes)))
-    return Network(stem, body, head, (in_channels, 32, 32))
+    return Network(stem, body, average_and_classify(c, num_classes), (in_channels, 32, 32))
 
 
 PAPER = 'Wu, Wan, Yue and others, "Shift: A Zero FLOP, Zero Parameter Alternative to Spatial Convolutions", 2017, arXiv:1711.08141'
-IMAGENET = Recipe(
+LARGE_RECIPE = Recipe(
     optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4, batch_size=256, epochs=90, schedule="step",
     schedule_options={"step_size": 30}, augment={"crop": 0.08, "flip": True}, image_size=224,
-    mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
-    source="ours: what residual networks are usually trained with; how the paper trained ShiftNet is not known to us")
-CIFAR = Recipe(
+    **IMAGENET, source="all of it ours: what residual networks are usually trained with; how the paper trained ShiftNet is not known to us")
+SMALL_RECIPE = Recipe(
     optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=5e-4, batch_size=128, epochs=160, schedule="multi_step",
     schedule_options={"milestones": (82, 124)}, augment={"shift": 4, "flip": True}, image_size=32,
-    mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010), source="the authors' repository, main.py")
+    mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010),
+    source="the authors' repository, main.py, read; nothing of it ours")
 
 #                rows, width   parameters  multiply-adds   top-1, top-5
 IMAGENET_TABLE = {
@@ -150,7 +147,8 @@ IMAGENET_TABLE = {
     "shiftnet_c": (C,  0.5,      776_568,    179_083_264,  41.2, 18.0),
 }
 for name, (rows, width, params, macs, top1, top5) in IMAGENET_TABLE.items():
-    model(name, params=params, macs=macs, year=2017, paper=PAPER, recipe=IMAGENET, published=Published(top1, top5, protocol="1 crop 224"),
+    model(name, params=params, macs=macs, year=2017, paper=PAPER, recipe=LARGE_RECIPE,
+          published=Published(top1, top5, protocol="1 crop 224"),
           stages={"stem": (round(32 * width), 112, 112),
                   **{f"group{i + 1}": (round(row.channels * width), 56 >> i, 56 >> i) for i, row in enumerate(rows)}})(
         partial(shiftnet, rows=rows, width=width))
@@ -164,6 +162,6 @@ CIFAR_TABLE = {
 }
 for (depth, expansion), (params, macs, top1) in CIFAR_TABLE.items():
     model(f"shiftresnet{depth}_{expansion}_cifar100", params=params, macs=macs, input_shape=(3, 32, 32), year=2017, paper=PAPER,
-          recipe=CIFAR, stages={"stem": (16, 32, 32), "stage1": (16, 32, 32), "stage2": (32, 16, 16), "stage3": (64, 8, 8)},
+          recipe=SMALL_RECIPE, stages={"stem": (16, 32, 32), "stage1": (16, 32, 32), "stage2": (32, 16, 16), "stage3": (64, 8, 8)},
           published=Published(top1, data="CIFAR-100", protocol="1 crop, the best epoch on the test set; authors' code", verified=True))(
         partial(shiftresnet, depth=depth, expansion=expansion))

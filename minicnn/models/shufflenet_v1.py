@@ -17,11 +17,13 @@ Zhang, Zhou, Lin, Sun, "ShuffleNet: An Extremely Efficient Convolutional Neural 
 Deviations: the linear layer has a bias; in the authors' code it has none.  Their code shuffles after the depthwise convolution and not
 before it: the same network, its depthwise weights in another order.
 """
+from collections.abc import Sequence
+
 from .. import functional as F
 from .. import nn
-from .blocks import conv_bn, start
+from .blocks import average_and_classify, conv_bn, gaussian, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import IMAGENET, Recipe
 from .registry import Published, model
 from .rounding import round_channels
 
@@ -48,8 +50,8 @@ class Unit(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x):
-        found, shortcut = self.residual(x), self.shortcut(x)
-        return self.relu(found + shortcut if self.stride == 1 else F.cat([shortcut, found], 1))
+        residual, shortcut = self.residual(x), self.shortcut(x)
+        return self.relu(residual + shortcut if self.stride == 1 else F.cat([shortcut, residual], 1))
 
 
 def start_as_published(network: Network) -> Network:
@@ -58,8 +60,8 @@ def start_as_published(network: Network) -> Network:
     w ~ N(0, 1/c²), c the channels that one output reads, so 1 where it is depthwise; N(0, 0.01²) in the stem and the linear layer;
     offsets of batch norms 1e-4, the linear layer's 0.
     """
-    start(network, conv=lambda w: nn.init.normal_(w, std=1 / w.shape[1]), linear=lambda w: nn.init.normal_(w, std=0.01))
-    start(network.stem, conv=lambda w: nn.init.normal_(w, std=0.01))
+    start(network, conv=lambda w: nn.init.normal_(w, std=1 / w.shape[1]), linear=gaussian(0.01))
+    start(network.stem, conv=gaussian(0.01))
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.constant_(layer.bias, 1e-4)
@@ -67,8 +69,8 @@ def start_as_published(network: Network) -> Network:
 
 
 def shufflenet_v1(num_classes: int = 1000, in_channels: int = 3, groups: int = 3, width: float = 1.0,
-                  units: tuple[int, int, int] = (4, 8, 4)) -> Network:
-    """1×1 convolutions in groups, with a shuffle of channels between them.
+                  units: Sequence[int] = tuple(UNITS.values())) -> Network:
+    """ShuffleNet has 1×1 convolutions in groups and shuffles channels between them.
 
     groups: a column of the table, 1, 2, 3, 4 or 8.  width: all channels times this, in whole groups (0.25, 0.5, 1, 1.5, 2 in the paper).
     units: of each stage.  Starts as the authors' code does, see start_as_published.
@@ -87,13 +89,12 @@ def shufflenet_v1(num_classes: int = 1000, in_channels: int = 3, groups: int = 3
         first = Unit(c, c_out, 2, groups, first_groups=1 if name == "stage2" else groups)
         body[name] = nn.Sequential(first, *(Unit(c_out, c_out, 1, groups) for _ in range(count - 1)))
         c, c_out = c_out, 2 * c_out
-    head = nn.Sequential(dict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(c, num_classes)))
-    return start_as_published(Network(stem, body, head, (in_channels, 224, 224)))
+    return start_as_published(Network(stem, body, average_and_classify(c, num_classes), (in_channels, 224, 224)))
 
 
 RECIPE = Recipe(
     optimizer="sgd", lr=0.5, momentum=0.9, weight_decay=4e-5, batch_size=1024, epochs=240, schedule="polynomial", label_smoothing=0.1,
-    augment={"crop": 0.08, "colour": 0.4, "flip": True}, image_size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+    augment={"crop": 0.08, "colour": 0.4, "flip": True}, image_size=224, **IMAGENET,
     source="the authors' code (megvii-model/ShuffleNet-Series): 300,000 steps, the rate in a straight line to 0. It does not normalise "
            "its images; mean and std here are the usual ones. The paper crops less aggressively (recalled)")
 

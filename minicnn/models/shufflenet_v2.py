@@ -19,11 +19,12 @@ Ma, Zhang, Zheng, Sun, "ShuffleNet V2: Practical Guidelines for Efficient CNN Ar
 
 Deviation: the linear layer has a bias, as in torchvision; in the authors' code it has none.
 """
+from collections.abc import Sequence
 from functools import partial
 
 from .. import functional as F
 from .. import nn
-from .blocks import conv_bn
+from .blocks import average_and_classify, conv_bn
 from .network import Network
 from .registry import Published, model
 from .rounding import round_channels
@@ -60,8 +61,8 @@ class Unit(nn.Module):
 
 
 def shufflenet_v2(num_classes: int = 1000, in_channels: int = 3, width: float = 1.0, dropout: float = 0.0,
-                  units: tuple[int, int, int] = (4, 8, 4)) -> Network:
-    """Half of the channels pass each unit untouched: chosen for time, not for multiply-adds.
+                  units: Sequence[int] = tuple(UNITS.values())) -> Network:
+    """ShuffleNet V2 lets half of the channels pass each unit untouched, to save time.
 
     width: a column of the table, or any other factor of the channels at 1×, with a conv5 of 1024.  dropout: before the linear layer, 0.2
     at 2× in the authors' code.  units: of each stage.  Starts as the authors' code does, see shufflenet_v1.start_as_published.
@@ -76,8 +77,7 @@ def shufflenet_v2(num_classes: int = 1000, in_channels: int = 3, width: float = 
     for name, count in zip(UNITS, units):
         body[name] = nn.Sequential(Unit(c, c_out, 2), *(Unit(c_out, c_out, 1) for _ in range(count - 1)))
         c, c_out = c_out, 2 * c_out
-    head = nn.Sequential(dict(conv5=conv_bn(c, last, 1), pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), dropout=nn.Dropout(dropout),
-                              fc=nn.Linear(last, num_classes)))
+    head = average_and_classify(last, num_classes, dict(conv5=conv_bn(c, last, 1)), dropout=nn.Dropout(dropout))
     return start_as_published(Network(stem, body, head, (in_channels, 224, 224)))
 
 
@@ -96,5 +96,5 @@ for width, ((c, _), params, macs, top1, released1, released5) in TABLE.items():
           stages={"stem": (24, 56, 56), "stage2": (c, 28, 28), "stage3": (2 * c, 14, 14), "stage4": (4 * c, 7, 7)},
           published=(Published(top1, protocol="1 crop 224"),
                      Published(released1, released5, protocol="1 crop 224, the authors' released weights", verified=True)),
-          keys={f"torchvision.shufflenet_v2_x{width}".replace(".5", "_5").replace(".0", "_0"): TORCHVISION})(
+          keys={"torchvision.shufflenet_v2_x" + str(width).replace(".", "_"): TORCHVISION})(
         partial(shufflenet_v2, width=width, dropout=0.2 if width == 2.0 else 0.0))

@@ -10,7 +10,7 @@
     fire6, fire7    s = 48, e = 192 + 192     27×27                               13×13
     fire8           s = 64, e = 256 + 256     27×27                               13×13
     fire9           s = 64, e = 256 + 256     13×13                               13×13
-    conv10          dropout, 1×1 to a map a class, whose average is the class's score
+    conv10          dropout, 1×1 to a map a class, ReLU; the average of a map is the class's score
 
 A fire squeezes to s maps with 1×1 and expands them to e with 1×1 and 3×3.  1.0 pools after conv1, fire4 and fire8; 1.1 has the same fires
 and pools after conv1, fire3 and fire5.
@@ -28,8 +28,9 @@ from functools import partial
 from .. import nn
 from .blocks import Branches, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import CUT_224_OF_256, IMAGENET, Recipe
 from .registry import Published, model
+from .rounding import scaled_by
 
 #          squeeze  expand 1×1 = expand 3×3
 FIRES = {
@@ -67,7 +68,7 @@ class Fire(nn.Module):
         return y if self.bypass is None else y + self.bypass(x)
 
 
-def around(kind: str, c_in: int, c_out: int) -> nn.Module | None:
+def bypass_of(kind: str, c_in: int, c_out: int) -> nn.Module | None:
     """Simple: the identity, where a fire gives as many maps as it gets (3, 5, 7, 9).  Complex: also a 1×1 convolution around the others."""
     if kind == "none" or (kind == "simple" and c_in != c_out):
         return None
@@ -76,7 +77,7 @@ def around(kind: str, c_in: int, c_out: int) -> nn.Module | None:
 
 def squeezenet(num_classes: int = 1000, in_channels: int = 3, version: str = "1.0", bypass: str = "none", dropout: float = 0.5,
                width: float = 1.0, fires: Mapping[int, tuple[int, int]] = FIRES) -> Network:
-    """Few maps for 3×3 convolutions to read: AlexNet's accuracy, a fiftieth of its weights.
+    """SqueezeNet has AlexNet's accuracy with a fiftieth of its weights.
 
     version: "1.0", the paper's, or "1.1".  bypass: "none", "simple" (a sum around every second fire) or "complex" (around every one).
     width: all channels but the classes, times this.  fires: squeeze and expand of each, as FIRES; their numbers decide where pools are.
@@ -86,12 +87,7 @@ def squeezenet(num_classes: int = 1000, in_channels: int = 3, version: str = "1.
         raise ValueError(f"squeezenet: got version={version!r}, expected one of {', '.join(map(repr, VERSIONS))}: the paper's is '1.0'")
     if bypass not in ("none", "simple", "complex"):
         raise ValueError(f"squeezenet: got bypass={bypass!r}, expected 'none', 'simple' or 'complex'")
-    if not width > 0:
-        raise ValueError(f"squeezenet: got width={width}, expected a factor above 0: 1.0 is the paper's network")
-
-    def scaled(channels: int) -> int:
-        return max(1, round(width * channels))
-
+    scaled = scaled_by(width, "squeezenet")
     channels, kernel, pools = VERSIONS[version]
     c = scaled(channels)
     stem = nn.Sequential(dict(conv=nn.Conv2d(in_channels, c, kernel, stride=2), relu=nn.ReLU()))
@@ -100,7 +96,7 @@ def squeezenet(num_classes: int = 1000, in_channels: int = 3, version: str = "1.
         if number in pools:
             body[f"pool{number - 1}"] = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         c_out = 2 * scaled(expand)
-        body[f"fire{number}"] = Fire(c, scaled(squeeze), scaled(expand), around(bypass, c, c_out))
+        body[f"fire{number}"] = Fire(c, scaled(squeeze), scaled(expand), bypass_of(bypass, c, c_out))
         c = c_out
     head = nn.Sequential(dict(dropout=nn.Dropout(dropout), conv=nn.Conv2d(c, num_classes, 1), relu=nn.ReLU(), pool=nn.AdaptiveAvgPool2d(1),
                               flatten=nn.Flatten()))
@@ -110,13 +106,13 @@ def squeezenet(num_classes: int = 1000, in_channels: int = 3, version: str = "1.
 
 
 RECIPE = Recipe(optimizer="sgd", lr=0.04, momentum=0.9, weight_decay=2e-4, batch_size=512, epochs=68, schedule="polynomial",
-                augment={"crop": 0.77, "flip": True}, image_size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+                augment={"crop": CUT_224_OF_256, "flip": True}, image_size=224, **IMAGENET,
                 source="section 4 and the authors' repository: lr 0.04, falling linearly, recalled; batch 512 and 170,000 steps of Caffe, "
-                       "which is 68 epochs; its solver.prototxt says 0.08, power 0.5 and 85,000 steps.  Caffe cuts out 227 of 256 pixels "
-                       "without enlarging them; crop stands for it")
+                       "which is 68 epochs; its solver.prototxt says 0.08, power 0.5 and 85,000 steps.  Caffe cuts 227 of 256 pixels out "
+                       "without enlarging them; for our 224, crop stands for that")
 
 
-def theirs(fires: dict[int, int]) -> tuple[tuple[str, str], ...]:
+def torchvision_keys(fires: dict[int, int]) -> tuple[tuple[str, str], ...]:
     """Names of torchvision, where fires have the numbers of their places in the list of layers: {place: fire}."""
     return ((r"^features\.0\.", "stem.conv."), (r"^classifier\.1\.", "head.conv."),
             *((rf"^features\.{place}\.", f"body.fire{fire}.") for place, fire in fires.items()),
@@ -129,11 +125,13 @@ model("squeezenet1_0", params=1_248_424, macs=818_924_576, year=2016, recipe=REC
               "pool4": (256, 27, 27), "fire5": (256, 27, 27), "fire6": (384, 27, 27), "fire7": (384, 27, 27), "fire8": (512, 27, 27),
               "pool8": (512, 13, 13), "fire9": (512, 13, 13)},
       published=Published(42.5, 19.7, protocol="1 crop"),
-      keys={"torchvision.squeezenet1_0": theirs({3: 2, 4: 3, 5: 4, 7: 5, 8: 6, 9: 7, 10: 8, 12: 9})})(partial(squeezenet, version="1.0"))
+      keys={"torchvision.squeezenet1_0": torchvision_keys({3: 2, 4: 3, 5: 4, 7: 5, 8: 6, 9: 7, 10: 8, 12: 9})})(
+    partial(squeezenet, version="1.0"))
 
 model("squeezenet1_1", params=1_235_496, macs=349_151_936, year=2016, recipe=RECIPE,
       paper='Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer, "SqueezeNet", 2016, arXiv:1602.07360; 1.1 of the authors\' repository',
       stages={"stem": (64, 111, 111), "pool1": (64, 55, 55), "fire2": (128, 55, 55), "fire3": (128, 55, 55),
               "pool3": (128, 27, 27), "fire4": (256, 27, 27), "fire5": (256, 27, 27),
               "pool5": (256, 13, 13), "fire6": (384, 13, 13), "fire7": (384, 13, 13), "fire8": (512, 13, 13), "fire9": (512, 13, 13)},
-      keys={"torchvision.squeezenet1_1": theirs({3: 2, 4: 3, 6: 4, 7: 5, 9: 6, 10: 7, 11: 8, 12: 9})})(partial(squeezenet, version="1.1"))
+      keys={"torchvision.squeezenet1_1": torchvision_keys({3: 2, 4: 3, 6: 4, 7: 5, 9: 6, 10: 7, 11: 8, 12: 9})})(
+    partial(squeezenet, version="1.1"))

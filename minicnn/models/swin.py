@@ -36,7 +36,7 @@ from .. import nn
 from ..tensor import Tensor
 from .blocks import start
 from .network import Network
-from .recipe import Recipe
+from .recipe import IMAGENET, Recipe
 from .registry import Published, model
 
 
@@ -150,13 +150,14 @@ class Patches(nn.Module):
 
 
 class Average(nn.Module):
+    """y[n,c] = mean over h, w of x[n,h,w,c].  (N, H, W, C) → (N, C)"""
     def forward(self, x):
-        return x.mean((1, 2))                                                                   # (N, H, W, C) → (N, C)
+        return x.mean((1, 2))
 
 
 def swin(num_classes: int = 1000, in_channels: int = 3, blocks: tuple[int, ...] = (2, 2, 6, 2), heads: tuple[int, ...] = (3, 6, 12, 24),
          width: int = 96, window: int = 7, patch: int = 4, drop_path: float = 0.2) -> Network:
-    """A transformer with attention in windows that shift, on ever coarser planes.
+    """Swin attends within small windows, which shift from block to block.
 
     blocks, heads: a stage.  width: channels of the first stage; each later one has twice as many.  window, patch: sides in pixels.
     drop_path: probability that the last block is left out for an image in training; it grows in a straight line from 0 at the first.
@@ -183,7 +184,7 @@ def swin(num_classes: int = 1000, in_channels: int = 3, blocks: tuple[int, ...] 
 
 RECIPE = Recipe(optimizer="adamw", lr=1e-3, weight_decay=0.05, batch_size=1024, epochs=300, schedule="cosine", warmup_epochs=20,
                 label_smoothing=0.1, clip_norm=1.0, augment={"crop": 0.08, "flip": True, "colour": 0.4},
-                image_size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225),
+                image_size=224, **IMAGENET,
                 source="appendix A2.1, recalled. Also RandAugment, mixup, CutMix, erasing, which are not there; colour stands for them")
 TORCHVISION = (
     (r".*relative_position_index$", ""), (r"^features\.0\.0", "stem.conv"), (r"^features\.0\.2", "stem.norm"),

@@ -21,10 +21,10 @@ those of dense evaluation, which slides the network over the whole image; we eva
 from functools import partial
 
 from .. import nn
-from .alexnet import MEAN, PIXEL_SCALE, classifier, gaussian, response_norm
-from .blocks import kaiming, start
+from .alexnet import classifier
+from .blocks import gaussian, kaiming, response_norm, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import CUT_224_OF_256, IMAGENET, IMAGENET_MEAN_ONLY, Recipe
 from .registry import Published, model
 
 # a block: (3×3 convolutions, maps), or (convolutions, maps, kernel of the last of them)
@@ -50,12 +50,12 @@ TABLE = {
 }
 PROTOCOLS = ("dense, trained and tested at scale 256", "dense, trained at scales 256 to 512, tested at 384")
 RECIPE = Recipe(lr=0.01, momentum=0.9, weight_decay=5e-4, batch_size=256, epochs=74, schedule="step", schedule_options={"step_size": 19},
-                augment={"crop": 0.76, "flip": True, "lighting": 0.1}, image_size=224, mean=MEAN, std=PIXEL_SCALE,
+                augment={"crop": CUT_224_OF_256, "flip": True, "lighting": 0.1}, image_size=224, **IMAGENET_MEAN_ONLY,
                 source="section 3.1 at one scale, 256, recalled. There the rate fell three times, when the validation accuracy stood "
                        "still; crops were of fixed size; only the mean colour was subtracted")
 RECIPE_BATCH_NORM = Recipe(lr=0.01, momentum=0.9, weight_decay=1e-4, batch_size=256, epochs=90, schedule="step",
-                           schedule_options={"step_size": 30}, augment={"crop": 0.08, "flip": True}, image_size=224, mean=MEAN,
-                           std=(0.229, 0.224, 0.225), source="torchvision's references/classification, recalled")
+                           schedule_options={"step_size": 30}, augment={"crop": 0.08, "flip": True}, image_size=224, **IMAGENET,
+                           source="torchvision's references/classification, recalled")
 INITS = {
     #           convolutions                      linear layers
     "normal":  (gaussian(0.01),                   gaussian(0.01)),
@@ -83,7 +83,7 @@ def block(c_in: int, count: int, c_out: int, last_kernel: int = 3, norm: str | N
 
 def vgg(arch: tuple[tuple[int, ...], ...] = A, num_classes: int = 1000, in_channels: int = 3, norm: str | None = None,
         init: str | None = None, hidden: int = 4096, dropout: float = 0.5) -> Network:
-    """Blocks of 3×3 convolutions, each closed by a pool, then three linear layers.
+    """VGG stacks 3×3 convolutions in blocks that each end in a pool.
 
     arch: (convolutions, maps) of each block, or (convolutions, maps, kernel of the last convolution).  norm: None, "batch", "response".
     init: "normal"   N(0, 0.01²), as the paper starts net A, for pixels of 0 … 255 less their mean; deeper ones hardly learn from it: grow
@@ -123,8 +123,8 @@ def grow(deeper: Network, shallower: Network, convolutions: int = 4) -> Network:
     names = [name for name, layer in shallower.named_modules() if isinstance(layer, nn.Conv2d)][:convolutions]
     names += [name.replace(".conv", ".norm") for name in names]
     names += [f"head.{name}" for name, layer in shallower.head.named_children() if isinstance(layer, nn.Linear)]
-    own, theirs = ({**dict(network.named_parameters()), **dict(network.named_buffers())} for network in (deeper, shallower))
-    copied = {key: value for key, value in theirs.items() if key.rpartition(".")[0] in names}
+    own, trained = ({**dict(network.named_parameters()), **dict(network.named_buffers())} for network in (deeper, shallower))
+    copied = {key: value for key, value in trained.items() if key.rpartition(".")[0] in names}
     wrong = [f"{key} of shape {value.shape} ({'has ' + str(own[key].shape) if key in own else 'has none'})"
              for key, value in copied.items() if key not in own or own[key].shape != value.shape]
     if wrong:

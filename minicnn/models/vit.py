@@ -98,7 +98,7 @@ class ClassToken(nn.Module):
 
 def vit(num_classes: int = 1000, in_channels: int = 3, width: int = 768, depth: int = 12, heads: int = 12, patch: int = 16,
         image: int | tuple[int, int] = 224, dropout: float = 0.1) -> Network:
-    """The transformer's encoder on patches of the image.
+    """ViT reads an image as a sentence whose words are its patches.
 
     width: numbers a word.  depth: blocks.  image: side, or (H, W), which patches of patch × patch pixels must fill.
     dropout: after each linear layer but qkv, and after the positions are added.  The paper: 0.1 on ImageNet alone, 0 on more data.

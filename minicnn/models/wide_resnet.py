@@ -18,16 +18,16 @@ from dataclasses import replace
 from functools import partial
 
 from .. import nn
-from .blocks import start
+from .blocks import average_and_classify, start
 from .network import Network
 from .preact_resnet import Unit
-from .recipe import Recipe
+from .recipe import CIFAR, Recipe
 from .registry import Published, model
-from .resnet import RECIPE, TORCHVISION, bottleneck_layers, classifier, residual_network, shapes, stages, torchvision
+from .resnet import RECIPE, TORCHVISION, bottleneck_layers, residual_network, shapes, stages, torchvision_result
 
 
 def wide_resnet(num_classes: int = 10, in_channels: int = 3, depth: int = 28, width: float = 10, dropout: float = 0.0) -> Network:
-    """Wide residual network for images of 32×32: few layers, k times as many channels.
+    """Wide ResNet for 32×32 has few layers, but k times as many channels.
 
     depth: 6n + 4.  width: k.  dropout: between the convolutions of a block; 0.3 in the paper's variant with it.
     Starts from w ~ N(0, 2 / fan_in), γ = 1, β = 0, and the classifier, of which the paper says nothing, from U(±1/√fan_in).
@@ -40,17 +40,18 @@ def wide_resnet(num_classes: int = 10, in_channels: int = 3, depth: int = 28, wi
     if channels[0] < 1:
         raise ValueError(f"wide_resnet: width multiplies 16 channels and should leave at least one, got {width!r}")
     stem = nn.Sequential(dict(conv1=nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)))
-    body = stages(partial(Unit, dropout=dropout), (n, n, n), channels, 16)
-    body["stage1"][0].shared = True                          # its norm and ReLU belong to the stem, which has none
-    head = dict(norm=nn.BatchNorm2d(channels[-1]), activation=nn.ReLU(), **dict(classifier(channels[-1], num_classes).named_children()))
-    network = Network(stem, body, nn.Sequential(head), (in_channels, 32, 32))
+    unit = partial(Unit, dropout=dropout)
+    # norm and ReLU of the first unit belong to the stem, which has none: shortcut and F share them
+    body = stages(unit, (n, n, n), channels, 16, opening=partial(unit, shared=True))
+    head = average_and_classify(channels[-1], num_classes, dict(norm=nn.BatchNorm2d(channels[-1]), activation=nn.ReLU()))
+    network = Network(stem, body, head, (in_channels, 32, 32))
     start(network, conv=nn.init.kaiming_normal_)
     return network
 
 
 def wide_resnet_large(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (3, 4, 6, 3), width: float = 2,
                       zero_gamma: bool = False) -> Network:
-    """Wide residual network for 224×224: bottlenecks whose 3×3 is k times as wide.
+    """Wide ResNet for 224×224 has bottlenecks whose 3×3 is k times as wide.
 
     blocks: of each stage.  width: k, of the inner channels alone.  zero_gamma: γ = 0 in the last batch norm of a block.
     Starts as those for small images do.
@@ -66,7 +67,7 @@ def wide_resnet_large(num_classes: int = 1000, in_channels: int = 3, blocks: Seq
 PAPER = "Zagoruyko, Komodakis, \"Wide Residual Networks\", 2016, arXiv:1605.07146"
 SMALL_RECIPE = Recipe(optimizer="sgd", lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4, batch_size=128, epochs=200,
                       schedule="multi_step", schedule_options={"milestones": (60, 120, 160), "gamma": 0.2},
-                      augment={"shift": 4, "flip": True}, image_size=32, mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616),
+                      augment={"shift": 4, "flip": True}, image_size=32, **CIFAR,
                       source="section 3, recalled. There shifted images are continued by reflection")
 LARGE_RECIPE = replace(RECIPE, epochs=90, source="section 3, recalled: as fb.resnet.torch trains residual networks, whose crops take from "
                                                  "8 % of the area and whose colours are distorted too")
@@ -86,8 +87,8 @@ for name, (depth, k, params, macs, *published) in {
 #          blocks a stage  parameters   multiply-adds   published
 for depth, (blocks, params, macs, *published) in {
     50:   ((3, 4, 6, 3),   68_883_240,  11_398_021_120, Published(21.9, 5.79, protocol="1 crop 224", verified=True),
-           torchvision(21.532, 5.914)),
-    101:  ((3, 4, 23, 3),  126_886_696, 22_753_050_624, torchvision(21.152, 5.716)),
+           torchvision_result(21.532, 5.914)),
+    101:  ((3, 4, 23, 3),  126_886_696, 22_753_050_624, torchvision_result(21.152, 5.716)),
 }.items():
     model(f"wrn{depth}_2", params=params, macs=macs, year=2016, paper=PAPER, recipe=LARGE_RECIPE, stages=shapes(4),
           aliases=(f"wide_resnet{depth}_2",), published=tuple(published),

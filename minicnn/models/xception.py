@@ -21,11 +21,11 @@ Deviations:
 - First values are Keras' default, Glorot's uniform: the paper has none.
 """
 from .. import nn
-from .blocks import conv_bn, start
-from .googlenet import scaled_by
+from .blocks import average_and_classify, conv_bn, start
 from .network import Network
 from .recipe import Recipe
 from .registry import Published, model
+from .rounding import scaled_by
 
 ENTRY = ((128, 128), (256, 256), (728, 728))                                        # widths of the separable convolutions of a block
 MIDDLE = (728, 728, 728)
@@ -59,7 +59,7 @@ class Block(nn.Module):
 
 
 def xception(num_classes: int = 1000, in_channels: int = 3, middle: int = 8, dropout: float = 0.5, width: float = 1.0) -> Network:
-    """Residual blocks of depthwise separable convolutions: the end point of Inception.
+    """Xception is made of residual blocks of depthwise separable convolutions.
 
     middle: blocks of the middle flow.  width: all channels times this.
     Starts from Glorot's U(−r, r), r = √(6 / (fan_in + fan_out)), and biases 0.
@@ -77,8 +77,7 @@ def xception(num_classes: int = 1000, in_channels: int = 3, middle: int = 8, dro
         c = widths[-1]
     a, b = (scaled(n) for n in LAST)
     body["exit"] = nn.Sequential(dict(conv3=separable(c, a), relu3=nn.ReLU(), conv4=separable(a, b), relu4=nn.ReLU()))
-    head = nn.Sequential(dict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), dropout=nn.Dropout(dropout),
-                              fc=nn.Linear(b, num_classes)))
+    head = average_and_classify(b, num_classes, dropout=nn.Dropout(dropout))
     network = Network(stem, body, head, (in_channels, 299, 299))
     start(network, conv=nn.init.xavier_uniform_, linear=nn.init.xavier_uniform_)
     return network

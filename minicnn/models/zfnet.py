@@ -20,11 +20,12 @@ stay equal. Filters whose root mean square grows beyond 0.1 are scaled back in t
 from functools import partial
 
 from .. import nn
-from .alexnet import MEAN, PIXEL_SCALE, classifier, conv, gaussian, response_norm, scaled
-from .blocks import start
+from .alexnet import classifier, conv
+from .blocks import gaussian, response_norm, start
 from .network import Network
-from .recipe import Recipe
+from .recipe import CUT_224_OF_256, IMAGENET_MEAN_ONLY, Recipe
 from .registry import Published, model
+from .rounding import scaled_by
 
 #               conv3, conv4, conv5   parameters     multiply-adds    top-1, top-5 error
 TABLE = {
@@ -32,7 +33,7 @@ TABLE = {
     "zfnet_wide":  ((512, 1024, 512),  107_627_624,  2_476_704_896,   (37.5, 16.0)),
 }
 RECIPE = Recipe(lr=0.01, momentum=0.9, batch_size=128, epochs=70, schedule="step", schedule_options={"step_size": 24},
-                augment={"crop": 0.76, "flip": True}, image_size=224, mean=MEAN, std=PIXEL_SCALE,
+                augment={"crop": CUT_224_OF_256, "flip": True}, image_size=224, **IMAGENET_MEAN_ONLY,
                 source="section 3, recalled: the rate was lowered by hand when the validation error stood still; the ten crops were fixed")
 
 
@@ -44,14 +45,14 @@ def early(c_in: int, c_out: int, kernel_size: int, padding: int) -> nn.Sequentia
 
 def zfnet(num_classes: int = 1000, in_channels: int = 3, maps: tuple[int, int, int] = (384, 384, 256), dropout: float = 0.5,
           width: float = 1.0) -> Network:
-    """AlexNet with a finer first layer, in one tower.
+    """ZFNet is AlexNet with a finer first layer, in one tower.
 
     Starts from weights N(0, 0.01²) and biases 0.
     maps: of conv3, conv4 and conv5.  width: factor of all numbers of maps and hidden units.
     """
     if len(maps) != 3:
         raise ValueError(f"zfnet: maps should be three numbers, of conv3, conv4 and conv5, got {maps!r}; the paper has (384, 384, 256)")
-    c1, c2, c3, c4, c5, hidden = scaled((96, 256, *maps, 4096), width)
+    c1, c2, c3, c4, c5, hidden = map(scaled_by(width, "zfnet", multiple=2), (96, 256, *maps, 4096))
     network = Network(
         early(in_channels, c1, 7, padding=1),                                                            # 224 → 110 → 55
         dict(conv2=early(c1, c2, 5, padding=0),                                                          # 55 → 26 → 13

@@ -1,5 +1,5 @@
 """A training as data, and the objects made from it: what a run folder's config.json holds is enough to make them again."""
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
@@ -17,6 +17,7 @@ from .trainer import Trainer
 
 SPLIT_SEED = 0                 # the validation images are the same in every run, whatever its seed, so that runs can be compared
 HELD_OUT = 0.1                 # their share of the training part
+STEPS = 50                     # of an epoch, at least
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def configure(model: str, *, data: str = "mnist5k", seed: int = 0, device: str =
     """The configuration of a training by the model's own recipe, with changes to it: configure("lenet5", epochs=3, lr=0.01).
 
     With another schedule come that schedule's own options, see make_schedule, and with another optimiser that one's own, unless
-    schedule_options or optimizer_options are given too. The size and the channels of images are fitted to the data, see fitted.
+    schedule_options or optimizer_options are given too. What changes does not name is fitted to the data, see fitted.
     ValueError for an unknown model (the nearest is named), device or data set, or a change that a recipe does not know or allow.
     """
     recipe = models.info(model).recipe
@@ -72,29 +73,39 @@ def configure(model: str, *, data: str = "mnist5k", seed: int = 0, device: str =
     path = Path(data)
     data = str(path.resolve()) if path.suffix == ".npz" else data
     device = usable_device(device)
-    recipe = fitted(recipe, model, load(data)[0], "image_size" not in changes)
+    recipe = fitted(recipe, model, load(data)[0], changes)
     return Config(model, recipe, data, seed, device)
 
 
-def fitted(recipe: Recipe, model: str, dataset: Dataset, choose_size: bool = True) -> Recipe:
-    """A recipe for the images at hand, which may be smaller than those of the paper, or grey.
+def fitted(recipe: Recipe, model: str, dataset: Dataset, given: Collection[str] = ()) -> Recipe:
+    """A recipe for the images at hand, which may be smaller than those of the paper, fewer, grey, or not to be mirrored.
 
-    Images are brought to the recipe's size where a margin does it, or where the network takes no other. Otherwise a network made for
-    photographs would look at small images under a magnifying glass: they get the smallest size, in steps of 32, that goes through it.
-    Means and standard deviations of three colours are averaged for grey images.
+    Size     Images are brought to the recipe's size where a margin does it, or where the network takes no other. Otherwise a network made
+             for photographs would look at small images under a magnifying glass: they get the smallest size, in steps of 32, that goes
+             through it.
+    Colours  Means and standard deviations of three colours are averaged for grey images.
+    Batch    An epoch has at least STEPS steps: of a larger batch there would be too few for anything to be learnt. The rate falls with it.
+    Mirror   Digits are not flipped.
+    given: fields of the recipe that the user chose himself; they stay.
     """
     channels, *sides = dataset.images.shape[1:]
+    changes: dict[str, Any] = {}
     if len(recipe.mean) not in (1, channels):
-        mean, std = (sum(values) / len(values) for values in (recipe.mean, recipe.std))
-        recipe = replace(recipe, mean=(mean,), std=(std,))
+        changes |= {name: (sum(values) / len(values),) for name, values in (("mean", recipe.mean), ("std", recipe.std))}
+    if not dataset.mirror and "augment" not in given:
+        changes["augment"] = {name: value for name, value in recipe.augment.items() if name != "flip"}
+    batch = max(8, len(dataset) // STEPS)
+    if recipe.batch_size > batch and "batch_size" not in given:
+        changes["batch_size"] = batch
+        if "lr" not in given:                                  # Goyal et al., 2017, section 2.1: the rate in proportion to the batch
+            changes["lr"] = recipe.lr * batch / recipe.batch_size
     size = recipe.image_size
-    if not choose_size or size is None or min(sides) >= 0.8 * size or max(sides) > size:
-        return recipe
-    network = models.create(model, in_channels=channels)
-    if isinstance(network, models.Network) and network.any_size:
-        fits = (side for side in range(32, size, 32) if side >= max(sides) and network.takes((2, channels, side, side)))
-        recipe = replace(recipe, image_size=next(fits, size))
-    return recipe
+    if "image_size" not in given and size is not None and min(sides) < 0.8 * size and max(sides) <= size:
+        network = models.create(model, in_channels=channels)
+        if network.any_size:
+            fits = (side for side in range(32, size, 32) if side >= max(sides) and network.takes((2, channels, side, side)))
+            changes["image_size"] = next(fits, size)
+    return replace(recipe, **changes)
 
 
 def usable_device(device: str) -> str:

@@ -56,7 +56,7 @@ def accuracy(printed):
 def test_train_prints_the_test_accuracy_and_how_to_go_on(finished):
     folder, printed = finished
     lines = printed.splitlines()
-    assert re.match(r"lenet5 on .*tiny.npz, 2 epochs, seed 0 → runs.lenet5-1$", lines[0])
+    assert re.match(r"lenet5 on .*tiny.npz, 32×32 pixels, batches of 18, 2 epochs, seed 0 → runs.lenet5-1$", lines[0])
     assert sum(line.startswith("epoch ") for line in lines) == 2 and "validation loss" in lines[1]
     at = next(i for i, line in enumerate(lines) if line.startswith("test accuracy"))
     assert re.fullmatch(r"test accuracy \d+\.\d%", lines[at])
@@ -222,7 +222,7 @@ def test_models_for_a_purpose(here):
     assert set(listed(here("models", "googlenet")[1])) == {"googlenet", "googlenet_aux", "googlenet_torchvision", "googlenet_d2l",
                                                            "googlenet_seed_keras"}
     for words, text in ((("--for", "budget"), "--for budget needs a limit: --macs, --params or --memory, such as --params 10M"),
-                        (("resnet", "--params", "1k"), "nothing fits; the smallest, shiftresnet20_6_cifar100, has 192,596"),
+                        (("resnet", "--params", "1k"), "nothing fits; the smallest, plain20_cifar, has 269,722 parameters"),
                         (("resnt18",), "there is no model 'resnt18'; did you mean 'resnet18'?"),
                         (("--macs", "fast"), "expected an amount such as 600M or 1.5G, got 'fast'"),
                         (("--memory", "0"), "expected an amount"), (("--for", "fun"), "invalid choice")):
@@ -274,3 +274,11 @@ def test_kernels_being_compiled_is_said_once():
         numba.njit(lambda x: x + 1)(np.float32(1))
         numba.njit(lambda x: x + 2)(np.float32(1))
     assert len(notes) == 1 and notes[0].startswith("compiling the kernels for this processor")
+
+
+def test_a_batch_that_memory_does_not_hold(here, monkeypatch):
+    from minicnn.commands import train
+    monkeypatch.setattr(train, "free_memory", lambda: 3e9)
+    status, _, err = here("train", "resnet18", "--batch-size", 4000, "--image-size", 224)
+    assert status == 2 and "a batch of 3600 images of 1×224×224 needs about" in err and "3.0 GB are free; use a smaller --batch-size" in err
+    assert not Path("runs").exists() and err.count("\n") == 1

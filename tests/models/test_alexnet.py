@@ -7,8 +7,7 @@ import pytest
 import minicnn as mc
 import minicnn.functional as F
 from minicnn import Tensor, models, nn
-from minicnn.models.alexnet import response_norm
-from minicnn.models.blocks import start
+from minicnn.models.blocks import response_norm, start
 
 
 def lively(network):
@@ -133,7 +132,7 @@ def test_width_scales_maps_and_hidden_units_to_even_numbers():
 
 @pytest.mark.parametrize("call, text", [
     (lambda: models.create("alexnet", towers=3), "towers should be 2, as on the paper's two GPUs, or 1, where every map sees all; got 3"),
-    (lambda: models.create("alexnet", width=0), "width should be a number above 0, got 0"),
+    (lambda: models.create("alexnet", width=0), "alexnet_2012: width should be a number above 0, got 0"),
     (lambda: models.create("alexnet_owt", dropout=1.5), "p is a probability, from 0 to 1, got 1.5"),
     (lambda: models.zfnet(maps=(384, 256)), "maps should be three numbers, of conv3, conv4 and conv5, got (384, 256)"),
 ])

@@ -148,3 +148,8 @@ def test_options_reach_the_members():
 def test_wrong_options(options, text):
     with pytest.raises(ValueError, match=text):
         models.create("efficientnet_b0", **options)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_lite0"])
+def test_the_recipe_divides_as_tensorflow_does(name):
+    assert models.info(name).recipe.optimizer_options["eps_inside"] is True

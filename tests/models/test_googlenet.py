@@ -116,7 +116,7 @@ def test_names_of_torchvision():
 
 @pytest.mark.parametrize("options, text", [
     ({"form": "caffe"}, "form should be one of paper, torchvision, got 'caffe'"),
-    ({"width": 0}, "width should be a number above 0, got 0; 1.0 is the network of the paper"),
+    ({"width": 0}, "googlenet: width should be a number above 0, got 0; 1.0 is the network as published"),
     ({"width": "wide"}, "width should be a number above 0, got 'wide'"),
     ({"dropout": 2}, "p is a probability"),
 ])

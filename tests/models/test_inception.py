@@ -94,7 +94,8 @@ def test_auxiliary_head_of_v3():
     assert model.eval()(mc.meta(2, 3, 299, 299)).shape == (2, 1000)
     mc.manual_seed(0)
     head = models.create("inception_v3", aux=True).auxiliary[0]
-    assert abs(head.conv1.conv.weight.data.std() - 0.01) < 1e-4 and abs(head.fc.weight.data.std() - 0.001) < 1e-5
+    for layer, std in ((head.conv1.conv, 0.01), (head.fc, 0.001)):
+        assert abs(layer.weight.data.std() / (0.8796 * std) - 1) < 0.01 and np.abs(layer.weight.data).max() <= 2 * std
 
 
 def test_bn_inception_without_superfluous_biases():
@@ -145,7 +146,8 @@ def test_scales_and_numbers_of_modules(version, blocks):
 def test_first_values():
     mc.manual_seed(0)
     v3, v4 = models.create("inception_v3"), models.create("inception_v4")
-    assert abs(v3.body.mixed_6b.branch0[0].conv.weight.data.std() - 0.1) < 1e-3 and abs(v3.head.fc.weight.data.std() - 0.1) < 1e-3
+    for layer in (v3.body.mixed_6b.branch0[0].conv, v3.head.fc):                # cut off at two deviations, which leaves 0.88 of one
+        assert abs(layer.weight.data.std() - 0.08796) < 1e-3 and np.abs(layer.weight.data).max() <= 0.2
     weight = v4.body.reduction_a[0].branch0[0].conv.weight
     assert abs(weight.data.std() * (9 * 384 / 2) ** 0.5 - 1) < 0.01 and not v4.head.fc.bias.data.any()
 
@@ -177,7 +179,7 @@ def test_names_of_others(name, source, pairs):
 
 @pytest.mark.parametrize("build, options, text", [
     (models.inception_resnet, {"version": 3}, "version should be 1 or 2, got 3"),
-    (models.inception_resnet, {"blocks": (1, 2)}, "blocks should be 3 whole numbers of at least 1, modules of A, B and C, got (1, 2)"),
+    (models.inception_resnet, {"blocks": (1, 2)}, "blocks should be 3 whole numbers of at least 1, one for each kind, got (1, 2)"),
     (models.inception_v4, {"blocks": 4}, "inception_v4: blocks should be 3 whole numbers of at least 1"),
     (models.inception_v4, {"width": -1}, "inception_v4: width should be a number above 0, got -1"),
     (models.inception_v3, {"width": True}, "inception_v3: width should be a number above 0, got True"),
@@ -187,6 +189,20 @@ def test_options_that_make_no_sense(build, options, text):
     with pytest.raises(ValueError) as caught:
         build(**options)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["inception_v3", "inception_v4", "inception_resnet_v2"])
+def test_recipes_divide_as_tensorflow_does(name):
+    """MobileNet says that it is trained as Inception v3: the same numbers, but for the batch and the distortions."""
+    recipe, mobile = models.info(name).recipe, models.info("mobilenet_v1").recipe
+    assert dict(recipe.optimizer_options) == {"alpha": 0.9, "eps": 1.0, "eps_inside": True}
+    for word in ("optimizer", "optimizer_options", "lr", "momentum", "weight_decay", "schedule", "schedule_options"):
+        assert getattr(recipe, word) == getattr(mobile, word)
+
+
+def test_bn_inception_is_as_wide_as_its_rows_not_as_the_papers_column_of_outputs():
+    stages = models.info("bn_inception").stages
+    assert [stages[f"inception_{name}"][0] for name in ("4c", "4d", "4e")] == [608, 608, 1056]          # there 576, 576, 1024
 
 
 def test_images_that_are_too_small():

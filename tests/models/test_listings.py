@@ -10,7 +10,7 @@ from minicnn.models import d2l_listings as d2l
 from minicnn.models import keras_listings as keras
 from minicnn.models import keras_listings_deep as deep
 from minicnn.models.blocks import kaiming, start
-
+from minicnn.models.rounding import scaled_by
 
 
 def lively(model):
@@ -33,12 +33,12 @@ def keras_inception():
 
 def d2l_inception():
     stem, head = nn.Sequential(*d2l.conv_relu(4, 7, 2, 3)), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(5))
-    return lively(d2l.built(stem, {"b3": d2l.inception(0.1, *d2l.INCEPTIONS["b3"][0])}, head, in_channels=1))
+    return lively(d2l.assemble(stem, {"b3": d2l.inception(scaled_by(0.1, "d2l"), *d2l.INCEPTIONS["b3"][0])}, head, in_channels=1))
 
 
 SHORT = {"stem": ((400, 7, 2, "valid"), keras.POOL), "conv2": ((600, 5, 2, "same"), keras.POOL), "conv3": ((600, (3, 2), 1, "same"),)}
 REDUCED = {
-    "keras_listings": lambda: (lively(keras.sequential(SHORT, (3, 75, 61), (3, 2), 2, 5, width=0.01, dropout=0.5)), (3, 75, 61)),
+    "keras_listings": lambda: (lively(keras.sequential(SHORT, (3, 75, 61), (3, 2), 2, 5, scaled_by(0.01, "short"), 0.5)), (3, 75, 61)),
     "keras_listings_deep": lambda: (narrow("resnet50_seed_keras", width=0.05, blocks=(2, 1)), (3, 33, 43)),
     "keras_listings_deep:googlenet": lambda: (keras_inception(), (3, 20, 17)),
     "keras_listings_deep:densenet": lambda: (narrow("densenet121_seed_keras", growth=2, blocks=(2, 1), compression=0.5), (3, 33, 43)),
@@ -196,7 +196,7 @@ def test_vgg_by_its_blocks():
 
 @pytest.mark.parametrize("call, text", [
     (lambda: models.create("densenet121_seed_keras", compression=0), "compression should be above 0 and at most 1, got 0; 1.0 is"),
-    (lambda: models.create("vgg16_seed_keras", width=-1), "width should be a number above 0, got -1; 1.0 is the listing"),
+    (lambda: models.create("vgg16_seed_keras", width=-1), "vgg16_seed_keras: width should be a number above 0, got -1; 1.0 is"),
     (lambda: models.create("vgg11_d2l", arch=(1, 64)), "arch should be pairs (convolutions, maps), one a block, got (1, 64)"),
     (lambda: models.create("vgg16_seed_keras", dropout=2), "p is a probability, from 0 to 1, got 2"),
     (lambda: models.create("resnet50_seed_keras")(mc.meta(1, 1, 224, 224)), "build the model with in_channels=1"),
@@ -205,7 +205,6 @@ def test_what_makes_no_sense(call, text):
     with pytest.raises(ValueError) as caught:
         call()
     assert text in str(caught.value)
-    assert keras.scaled(3, 0.01) == 1
 
 
 @pytest.mark.parametrize("name", [*KERAS, "alexnet_d2l", "vgg11_d2l", "nin_d2l", "googlenet_d2l"])

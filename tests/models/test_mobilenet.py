@@ -8,7 +8,7 @@ from minicnn.models.blocks import SqueezeExcitation
 from minicnn.models.mobilenet_v1 import separable
 from minicnn.models.mobilenet_v2 import InvertedResidual
 from minicnn.models.mobilenet_v3 import HS, LARGE, RE, SMALL, Block
-from minicnn.models.rounding import round_channels
+from minicnn.models.rounding import round_channels, scaled_by
 
 V1 = {"stage1": ((32, 1),), "stage2": ((64, 2), (64, 1))}
 V2 = ((1, 16, 1, 1), (6, 24, 2, 2))
@@ -46,6 +46,18 @@ def test_rounding_is_the_nearest_multiple_or_the_next_and_never_below_nine_tenth
 def test_rounding_nothing_is_refused(arguments):
     with pytest.raises(ValueError, match="round_channels: got channels=.* and divisor=.*, expected both above 0"):
         round_channels(*arguments)
+
+
+@pytest.mark.parametrize("width, multiple, channels, scaled", [(1, 1, 7, 7), (0.5, 1, 7, 4), (0.5, 2, 7, 4), (0.01, 1, 3, 1),
+                                                               (0.01, 2, 3, 2)])
+def test_scaling_leaves_at_least_one_multiple(width, multiple, channels, scaled):
+    assert scaled_by(width, "any", multiple)(channels) == scaled
+
+
+@pytest.mark.parametrize("width", [0, -1, True, "1", None, float("nan"), float("inf")])
+def test_scaling_by_no_number_above_0_is_refused(width):
+    with pytest.raises(ValueError, match=f"any: width should be a number above 0, got {width!r}; 1.0 is"):
+        scaled_by(width, "any")
 
 
 # --- V1 ---

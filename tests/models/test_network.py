@@ -56,7 +56,9 @@ def test_the_example_of_the_readme(registered):
     ((2, 3, 8, 20), "small: images of 3×8×20 are too small"),
     ((2, 3, 8, 20), "the smallest that fit are 3×9×9, and it was made for 3×17×17"),
     ((2, 3, 6, 6), "F.interpolate(x, (9, 9), mode='bilinear')"), ((2, 1, 17, 17), "build the model with in_channels=1"),
-    ((3, 17, 17), "add the batch dimension"), ((2, 3), "a batch of shape (N, 3, 17, 17) is needed"),
+    ((3, 17, 17), "add the batch dimension"),
+    ((2, 3), "a batch of shape (N, 3, H, W) is needed"),
+    ((2, 17, 17, 3), "channels come second here: x.permute(0, 3, 1, 2)"),
 ])
 def test_images_that_do_not_fit(registered, shape, text):
     with pytest.raises(ValueError) as caught:
@@ -91,12 +93,13 @@ def test_features_of_any_stage(registered):
 def test_budgets(registered, monkeypatch):
     monkeypatch.setattr(budget, "names", lambda: ["small", "lenet5_textbook"])
     found = models.largest("small", macs=1e6)
-    assert found is registered and models.largest("sma", params=1e6) is found
+    assert found is registered and models.largest("test_network", params=1e6) is found
     assert [info.name for info in models.fitting(macs=1e6)] == ["small", "lenet5_textbook"]
     outputs = 4 * 64 + 2 * 8 * 36 + 8 * 9 + 8 + 4                   # stem, convolution and ReLU, pool, average, scores
-    assert budget.memory("small") == 4 * (registered.params + outputs + 8 * 9)      # and the positions of the maxima
+    assert budget.memory("small") == 4 * (registered.params + outputs) + 8 * 8 * 9      # and the positions of the maxima, int64
     for call, text in ((lambda: models.largest("small", macs=100), "no small fits 100 multiply-adds; the smallest, small, needs 17,088"),
-                       (lambda: models.largest("smal1", macs=1e9), "there is no family 'smal1'; there are lenet, test_network"),
+                       (lambda: models.largest("smal", macs=1e9), "there is no family 'smal'; there are lenet, test_network"),
+                       (lambda: models.largest("lenet5", macs=5e5, params=6e4), "no lenet5 fits 60,000 parameters"),
                        (lambda: models.largest("small"), "give a limit"),
                        (lambda: models.largest("small", params=-1), "params should be a number above 0, got -1"),
                        (lambda: models.largest("small", macs=float("nan")), "should be a number above 0"),

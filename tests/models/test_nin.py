@@ -69,5 +69,5 @@ def test_first_values():
 def test_width_leaves_the_classes_alone():
     widths = [layer.weight.shape[0] for layer in convolutions(models.create("nin_cifar10", width=0.5)).values()]
     assert widths == [96, 80, 48, 96, 96, 96, 96, 96, 10]
-    with pytest.raises(ValueError, match="width should be a number above 0, got -1"):
+    with pytest.raises(ValueError, match="nin: width should be a number above 0, got -1"):
         models.create("nin_imagenet", width=-1)

@@ -19,7 +19,7 @@ def test_aliases_and_options():
 @pytest.mark.parametrize("call, text", [
     (lambda: models.create("lenet6"), "there is no model 'lenet6'; did you mean 'lenet5'?"),
     (lambda: models.info("LeNet5"), "there is no model 'LeNet5'; did you mean 'lenet5'?"),
-    (lambda: models.info("qqqq"), "there is no model 'qqqq'; there are: alexnet"),
+    (lambda: models.info("qqqq"), "there is no model 'qqqq'; there are alexnet"),
     (lambda: models.info(5), "there is no model 5"),
     (lambda: models.create("lenet5", num_clases=3), "there is no option 'num_clases'; did you mean 'num_classes'?"),
     (lambda: models.create("lenet5", num_classes=0), "num_classes should be a whole number of at least 1, got 0"),

@@ -106,7 +106,7 @@ def test_first_values():
 
 
 @pytest.mark.parametrize("build, options, text", [
-    (models.shiftnet, {"width": 0}, "got width=0, expected a factor above 0"),
+    (models.shiftnet, {"width": 0}, "shiftnet: width should be a number above 0, got 0"),
     (models.shiftnet, {"rows": ((32, 1, 1, 3, 1),)}, "group 1 has 32 channels after 32; expected more"),
     (lambda **options: models.create("shiftresnet20_6_cifar100", **options), {"depth": 21}, r"got depth=21, expected 6n \+ 2"),
     (lambda **options: models.create("shiftresnet20_6_cifar100", **options), {"expansion": 0}, "got expansion=0"),

@@ -88,7 +88,7 @@ def test_first_values():
 @pytest.mark.parametrize("options, text", [
     (dict(version="2"), "squeezenet: got version='2', expected one of '1.0', '1.1'"),
     (dict(bypass="full"), "squeezenet: got bypass='full', expected 'none', 'simple' or 'complex'"),
-    (dict(width=0), "squeezenet: got width=0, expected a factor above 0"),
+    (dict(width=0), "squeezenet: width should be a number above 0, got 0"),
 ])
 def test_options_that_make_no_sense_are_refused(options, text):
     with pytest.raises(ValueError, match=text):

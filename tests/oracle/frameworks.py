@@ -58,7 +58,11 @@ def build(source: str) -> torch.nn.Module:
 
 
 def randomise(model: torch.nn.Module) -> torch.nn.Module:
-    """Every bias and every normalisation gets numbers of its own, so that two that were swapped would show; dropout is turned off."""
+    """Every bias and every normalisation gets numbers of its own, so that two that were swapped would show; so does what starts at or near
+    0 and would hide all that is behind it. Dropout is turned off."""
+    for name, parameter in model.named_parameters():
+        if name.endswith(("head.weight", "class_token", "cls_token", "layer_scale", "gamma")):
+            torch.nn.init.normal_(parameter, std=0.1)
     for module in model.modules():
         if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)) and module.bias is not None:
             torch.nn.init.normal_(module.bias, std=0.1)

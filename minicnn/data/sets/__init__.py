@@ -46,5 +46,6 @@ def load(name: str) -> tuple[Dataset, Dataset]:
     if name.endswith(".npz") or Path(name).name != name or Path(name).exists():
         return load_archive(name)
     near = difflib.get_close_matches(name, _known, 1)
-    raise ValueError(f"unknown data set {name!r}; " + (f"did you mean {near[0]!r}? " if near else "") +
-                     f"There are: {', '.join(names())}, or the path of an .npz archive")
+    advice = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"unknown data set {name!r}; {advice}there are: {', '.join(names())}, or the path of your own .npz archive with "
+                     f"train_images, train_labels, test_images, test_labels")

@@ -1,4 +1,5 @@
 """mnist5k: 5,000 digits of MNIST, which come with minicnn.  Where they are from and under which licence: data/files/README."""
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,7 +12,8 @@ FILE = Path(__file__).parent.parent / "files" / "mnist5k.npz"
 
 @lru_cache(maxsize=1)
 def _parts() -> tuple[Dataset, Dataset]:
-    parts = load_archive(FILE)
+    training, test = (replace(part, mirror=False) for part in load_archive(FILE))
+    parts = training, test
     for part in parts:
         part.images.flags.writeable = part.labels.flags.writeable = False          # every caller gets the same arrays
     return parts
