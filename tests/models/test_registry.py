@@ -1,6 +1,8 @@
 """Models by name: other names and options, names that are taken or not there, and recipes."""
 # what is wrong here is wrong on purpose
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportIndexIssue=false, reportOptionalMemberAccess=false
+from pathlib import Path
+
 import pytest
 
 import minicnn as mc
@@ -65,3 +67,9 @@ def test_a_recipe_survives_json():
         models.Recipe.from_dict({"learning_rate": 1})
     with pytest.raises(TypeError):
         recipe.augment["shift"] = 3
+
+
+def test_every_architecture_is_one_short_file():
+    """A file a paper, which can be held beside it: none above 200 lines."""
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in Path(models.__file__).parent.glob("*.py")}
+    assert len(lengths) > 40 and max(lengths.values()) <= 200, {name: n for name, n in lengths.items() if n > 200}
