@@ -112,16 +112,18 @@ def check(config) -> None:
     be trained, and see whether there is memory for it."""
     from .. import meta, no_grad
     from ..data import load
-    from ..training import make_trainer
-    trainer = make_trainer(config, load(config.data)[0])
-    images, _ = next(trainer.loader.batches())
+    from ..training import make_trainer, transforms
+    training_part = load(config.data)[0]
+    trainer = make_trainer(config, training_part)
+    few = transforms(config.recipe, training=False)(training_part.images[:2])
+    batch = min(config.recipe.batch_size, len(trainer.loader.dataset))
+    shape = (batch, *few.shape[1:])
     with no_grad():
-        trainer.model.train()(meta(images.shape))
-    free = free_memory()
-    need = needed_memory(trainer.model, images.shape)
+        trainer.model.train()(meta(shape))
+    free, need = free_memory(), needed_memory(trainer.model, shape)
     if free is not None and need > free:
-        fits = max(1, int(len(images) * free / need / 2))
-        raise ValueError(f"a batch of {len(images)} images of {'×'.join(map(str, images.shape[1:]))} needs about {need / 1e9:.1f} GB to be "
+        fits = max(1, int(batch * free / need / 2))
+        raise ValueError(f"a batch of {batch} images of {'×'.join(map(str, shape[1:]))} needs about {need / 1e9:.1f} GB to be "
                          f"trained on, and {free / 1e9:.1f} GB are free; use a smaller --batch-size, such as {fits}, or a smaller "
                          f"--image-size")
 

@@ -1,11 +1,12 @@
 """Pieces that several papers share."""
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .. import functional as F
 from .. import nn
 
 M = TypeVar("M", bound=nn.Module)
+MOST, MOST_LAYERS = 100_000, 1_000         # numbers of channels and of layers a stage beyond these are slips of the keyboard
 
 
 def conv_bn(c_in: int, c_out: int, kernel_size: Any, stride: int = 1, *, groups: int = 1, padding: Any = None, activation: Any = nn.ReLU,
@@ -84,12 +85,57 @@ class FitPlane(nn.Module):
         return str(self.size)
 
 
-def check_blocks(family: str, blocks: Sequence[int], paper: tuple[int, ...]) -> tuple[int, ...]:
-    """blocks as a tuple.  ValueError unless they are as many whole numbers of at least 1 as the paper's."""
-    if not isinstance(blocks, Sequence) or len(blocks) != len(paper) or not all(isinstance(n, int) and n >= 1 for n in blocks):
-        raise ValueError(f"{family}: blocks should be {len(paper)} whole numbers of at least 1, one for each kind, got {blocks!r}; "
-                         f"the paper's are {paper}")
+def is_whole(value: Any, least: int = 1, most: int = MOST) -> bool:
+    """Whether it is an int, and no bool, from least to most."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def whole(family: str, word: str, value: int, least: int = 1, most: int = MOST, advice: str = "") -> int:
+    """The value of the option `word`.  ValueError unless it is a whole number from least to most."""
+    if not is_whole(value, least, most):
+        raise ValueError(f"{family}: {word} should be a whole number of at least {least}{advice and ', ' + advice}, got {value!r}; "
+                         f"more than {most:,} are not built")
+    return value
+
+
+def probability(family: str, word: str, value: float) -> float:
+    """The value of the option `word`.  ValueError unless it is in [0, 1)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError(f"{family}: {word} should be a probability in [0, 1), got {value!r}; 0 is none")
+    return value
+
+
+def check_blocks(family: str, blocks: Sequence[int], paper: tuple[int, ...], kinds: bool = False, word: str = "blocks",
+                 most: int = MOST_LAYERS) -> tuple[int, ...]:
+    """blocks as a tuple.  ValueError unless they are whole numbers from 1 to most, and with kinds=True as many as the paper's."""
+    expected = f"{len(paper)} whole numbers of at least 1, one for each kind" if kinds else "whole numbers of at least 1, one a stage"
+    if (not isinstance(blocks, Sequence) or not blocks or (kinds and len(blocks) != len(paper))
+            or not all(is_whole(n, most=most) for n in blocks)):
+        raise ValueError(f"{family}: {word} should be {expected}, got {blocks!r}; the paper's are {paper}, and more than {most:,} are "
+                         f"not built")
     return tuple(blocks)
+
+
+def check_rows(family: str, word: str, rows: Iterable[Iterable[Any]], columns: str, free: str = "") -> tuple[tuple[Any, ...], ...]:
+    """rows as tuples.  ValueError unless there is one at least, and each has a whole number of at least 1 in each column.
+
+    columns: their names, such as "channels, stride".  free: the names of those that need be no numbers.
+    """
+    names, other = columns.split(", "), free.split(", ")
+    try:
+        table = tuple(tuple(row) for row in rows)
+    except TypeError:                                                        # what is no row, or no table
+        table = ()
+    if not table or not all(len(row) == len(names) and all(name in other or is_whole(n) for name, n in zip(names, row)) for row in table):
+        raise ValueError(f"{family}: {word} should be at least one row ({columns}), of whole numbers of at least 1, got {rows!r}")
+    return table
+
+
+def check_stages(family: str, stages: Mapping[str, Any], columns: str, free: str = "") -> dict[str, tuple[tuple[Any, ...], ...]]:
+    """{stage: its rows}.  ValueError unless there is a stage at least, and each has rows as check_rows expects."""
+    if not isinstance(stages, Mapping) or not stages:
+        raise ValueError(f"{family}: stages should be {{name: rows of ({columns})}} with at least one stage, got {stages!r}")
+    return {name: check_rows(family, f"stages[{name!r}]", rows, columns, free) for name, rows in stages.items()}
 
 
 def start(network: M, conv: Any = None, linear: Any = None, bias: float | None = 0.0) -> M:

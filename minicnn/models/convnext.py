@@ -16,14 +16,15 @@ Liu, Mao, Wu, Feichtenhofer, Darrell, Xie, "A ConvNet for the 2020s", 2022, sect
 Deviations: none known.
 """
 from functools import partial
+from math import inf
 
 from .. import nn
-from .blocks import start
+from .blocks import check_blocks, probability, start, whole
 from .network import Network
 from .recipe import IMAGENET, Recipe
 from .registry import Published, model
 
-#           blocks a stage    width  drop path  parameters   multiply-adds    top-1 error
+#           blocks a stage    C₁     drop path  parameters   multiply-adds    top-1 error
 TABLE = {
     "tiny":  ((3, 3,  9, 3),   96,   0.1,       28_589_128,   4_455_531_264,  17.9),
     "small": ((3, 3, 27, 3),   96,   0.4,       50_223_688,   8_683_712_256,  16.9),
@@ -63,19 +64,20 @@ class Block(nn.Module):
         return x + self.drop_path((self.scale * y).permute(0, 3, 1, 2))           # N C H W
 
 
-def convnext(num_classes: int = 1000, in_channels: int = 3, blocks: tuple[int, ...] = (3, 3, 9, 3), width: int = 96, drop_path: float = 0.1,
-             layer_scale: float = 1e-6) -> Network:
+def convnext(num_classes: int = 1000, in_channels: int = 3, blocks: tuple[int, ...] = (3, 3, 9, 3), channels: int = 96,
+             drop_path: float = 0.1, layer_scale: float = 1e-6) -> Network:
     """ConvNeXt is a modern ConvNet: 7×7 depthwise, layer norm, GELU, layer scale.
 
-    blocks: a stage.  width: channels of the first stage; each later one has twice as many.  drop_path: probability that the last block is
+    blocks: a stage.  channels: of the first stage; each later one has twice as many.  drop_path: probability that the last block is
     left out for an image in training; it grows in a straight line from 0 at the first.  layer_scale: where the scales start.
     Weights start from N(0, 0.02²) cut off at ±2, biases from 0.
     """
-    if not blocks or min(blocks) < 1 or width < 1:
-        raise ValueError(f"convnext: expected blocks of at least 1 in each stage and a width of at least 1, got blocks={blocks!r}, "
-                         f"width={width!r}; the paper's smallest network has (3, 3, 9, 3) and 96")
-    stem = nn.Sequential(dict(conv=nn.Conv2d(in_channels, width, 4, 4), norm=ChannelNorm(width, eps=1e-6)))
-    body, C, done = {}, width, 0
+    blocks, C = check_blocks("convnext", blocks, (3, 3, 9, 3)), whole("convnext", "channels", channels)
+    probability("convnext", "drop_path", drop_path)
+    if isinstance(layer_scale, bool) or not isinstance(layer_scale, (int, float)) or not 0 <= layer_scale < inf:
+        raise ValueError(f"convnext: layer_scale should be a number of at least 0, got {layer_scale!r}; the paper has 1e-6")
+    stem = nn.Sequential(dict(conv=nn.Conv2d(in_channels, C, 4, 4), norm=ChannelNorm(C, eps=1e-6)))
+    body, done = {}, 0
     for stage, count in enumerate(blocks):
         layers = {}
         if stage > 0:
@@ -111,9 +113,9 @@ TIMM = (
 )
 PAPER = "Liu, Mao, Wu, Feichtenhofer, Darrell, Xie, \"A ConvNet for the 2020s\", 2022, arXiv:2201.03545"
 
-for name, (blocks, width, drop_path, params, macs, top1) in TABLE.items():
-    stages = {f"stage{i + 1}": (width * 2 ** i, 56 // 2 ** i, 56 // 2 ** i) for i in range(4)}
-    model(f"convnext_{name}", params=params, macs=macs, year=2022, paper=PAPER, recipe=RECIPE, stages={"stem": (width, 56, 56), **stages},
-          published=Published(top1, protocol="1 crop 224", verified=True),
+for name, (blocks, channels, drop_path, params, macs, top1) in TABLE.items():
+    stages = {f"stage{i + 1}": (channels * 2 ** i, 56 // 2 ** i, 56 // 2 ** i) for i in range(4)}
+    model(f"convnext_{name}", params=params, macs=macs, year=2022, paper=PAPER, recipe=RECIPE,
+          stages={"stem": (channels, 56, 56), **stages}, published=Published(top1, protocol="1 crop 224", verified=True),
           keys={f"torchvision.convnext_{name}": TORCHVISION, f"timm.convnext_{name}": TIMM})(
-        partial(convnext, blocks=blocks, width=width, drop_path=drop_path))
+        partial(convnext, blocks=blocks, channels=channels, drop_path=drop_path))

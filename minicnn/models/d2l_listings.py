@@ -25,7 +25,7 @@ from typing import Any
 from .. import nn
 from ..functional import meta
 from ..modes import no_grad
-from .blocks import Branches, FitPlane, start
+from .blocks import Branches, FitPlane, check_rows, start
 from .network import Network
 from .recipe import Recipe
 from .registry import model
@@ -99,8 +99,7 @@ def vgg11_d2l(num_classes: int = 10, in_channels: int = 1, arch: tuple[tuple[int
     arch: (convolutions, maps) a block.  width: factor of all numbers of maps and of the hidden linear layers.
     Starts from Xavier's uniform weights.
     """
-    if not arch or not all(isinstance(row, tuple) and len(row) == 2 and min(row) >= 1 for row in arch):
-        raise ValueError(f"vgg11_d2l: arch should be pairs (convolutions, maps), one a block, got {arch!r}; VGG-11 is {ARCH}")
+    arch = check_rows("vgg11_d2l", "arch", arch, "convolutions, maps")
     scaled = scaled_by(width, "vgg11_d2l")
     stages: dict[str, nn.Module] = {f"block{i}": vgg_block(n, scaled(maps)) for i, (n, maps) in enumerate(arch, 1)}
     return assemble(stages.pop("block1"), stages, classifier(7, num_classes, scaled, dropout), in_channels)

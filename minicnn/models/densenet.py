@@ -31,7 +31,7 @@ from typing import Any
 from .. import functional as F
 from .. import nn
 from ..functional.checkpoint import checkpoint
-from .blocks import average_and_classify, conv_bn, kaiming, start
+from .blocks import average_and_classify, check_blocks, conv_bn, kaiming, start, whole
 from .network import Network
 from .recipe import CIFAR, IMAGENET, Recipe
 from .registry import Published, model
@@ -91,9 +91,7 @@ def densenet(num_classes: int = 1000, in_channels: int = 3, growth: int = 32, bl
     memory_sparing: less memory in training, for more time; the same numbers to the last bit.
     Starts with w ~ N(0, 2 / fan_out), the linear layer with U(−r, r), r = 1 / √C, its bias with 0.
     """
-    if not (growth > 0 and blocks and min(blocks) > 0):
-        raise ValueError(f"densenet: got growth={growth} and blocks={blocks}; each block needs a layer and each layer a map: give numbers "
-                         f"above 0, such as growth=32, blocks=(6, 12, 24, 16)")
+    growth, blocks = whole("densenet", "growth", growth), check_blocks("densenet", blocks, (6, 12, 24, 16))
     if not 0 < compression <= 1:
         raise ValueError(f"densenet: got compression={compression}, expected a share above 0 and at most 1 (1: transitions keep all maps)")
     c = 2 * growth if first is None else first

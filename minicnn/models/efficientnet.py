@@ -31,11 +31,11 @@ from math import ceil, sqrt
 from typing import Any, NamedTuple
 
 from .. import nn
-from .blocks import SqueezeExcitation, average_and_classify, conv_bn
+from .blocks import MOST_LAYERS, SqueezeExcitation, average_and_classify, conv_bn, probability, whole
 from .network import Network
 from .recipe import IMAGENET, Recipe
 from .registry import Published, model
-from .rounding import round_channels
+from .rounding import check_factor, round_channels
 
 convolution = partial(conv_bn, eps=1e-3, momentum=0.01)                      # a momentum of 0.99 in TensorFlow's terms
 
@@ -126,11 +126,10 @@ def efficientnet(num_classes: int = 1000, in_channels: int = 3, width: float = 1
     squeeze, activation, fixed_ends: what EfficientNet-Lite changes.
     Starts with convolutions w ~ N(0, 2 / fan_out), fan_out = R·S·K/G, linear w ~ U(−r, r), r = 1 / √num_classes, biases 0.
     """
-    for word, value in (("width", width), ("depth", depth), ("image", image)):
-        if not value > 0:
-            raise ValueError(f"efficientnet: got {word}={value!r}, expected a number above 0; B0 has width=1, depth=1, image=224")
-    if not 0 <= drop_connect < 1:
-        raise ValueError(f"efficientnet: got drop_connect={drop_connect!r}, expected a probability in [0, 1): 0 is none, 0.2 usual")
+    check_factor(width, "efficientnet", advice="B0 has 1")
+    check_factor(depth, "efficientnet", "depth", advice="B0 has 1", most=MOST_LAYERS // max(row.layers for row in STAGES.values()))
+    whole("efficientnet", "image", image)
+    probability("efficientnet", "drop_connect", drop_connect)
     c, stages, last = scaled(width, depth, fixed_ends)
     stem, body = convolution(in_channels, c, 3, stride=2, activation=activation), {}
     done, total = 0, sum(row.layers for row in stages.values())

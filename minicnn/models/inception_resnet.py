@@ -88,7 +88,7 @@ def inception_resnet(num_classes: int = 1000, in_channels: int = 3, version: int
     if version not in VERSIONS:
         raise ValueError(f"inception_resnet: version should be 1 or 2, got {version!r}")
     table, scaled = VERSIONS[version], scaled_by(width, "inception_resnet")
-    blocks = check_blocks("inception_resnet", BLOCKS[version] if blocks is None else blocks, BLOCKS[version])
+    blocks = check_blocks("inception_resnet", BLOCKS[version] if blocks is None else blocks, BLOCKS[version], kinds=True)
     counts = dict(zip(SCALES, blocks))
     stem, c = branch(str(table["stem"]), in_channels, scaled)
     body: dict[str, nn.Module] = {}

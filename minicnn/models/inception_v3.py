@@ -25,6 +25,7 @@ Deviations:
 """
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from .. import nn
 from .blocks import Branches, average_and_classify, conv_bn, start, truncated
@@ -59,11 +60,18 @@ TABLE = {
 }
 
 
+STEP = re.compile(r"(max|avg|[1-9]\d*×[1-9]\d* [1-9]\d*)( /2)?( V)?")                     # of a branch, see there
+
+
 def layer(text: str, c: int, scaled: Callable[[float], int], count_padding: bool = True) -> tuple[nn.Module, int]:
     """The layer that one step of a branch describes, and its output channels; see `branch`."""
     if "|" in text:
         sides = [layer(side, c, scaled, count_padding) for side in text.split("|")]
         return Branches(**{f"branch{i}": side for i, (side, _) in enumerate(sides)}), sum(channels for _, channels in sides)
+    match = STEP.fullmatch(" ".join(text.split()))
+    if not match:
+        raise ValueError(f"inception: a branch should consist of steps such as '3×3 96', '3×3 320 /2 V', 'max /2 V' or 'avg', joined by "
+                         f"→ and |, got {text.strip()!r}")
     kind, *rest = text.split()
     stride, padding = 2 if "/2" in rest else 1, 0 if "V" in rest else None
     if kind == "max":
@@ -96,6 +104,11 @@ def mixed(texts: Sequence[str], c: int, scaled: Callable[[float], int], count_pa
     return Branches(**{f"branch{i}": layers for i, (layers, _) in enumerate(made)}), sum(channels for _, channels in made)
 
 
+def is_branches(texts: Any) -> bool:
+    """Whether it is a sequence of texts, at least one."""
+    return isinstance(texts, Sequence) and not isinstance(texts, str) and bool(texts) and all(isinstance(text, str) for text in texts)
+
+
 def inception_v3(num_classes: int = 1000, in_channels: int = 3, aux: bool = False, dropout: float = 0.5, width: float = 1.0,
                  table: Mapping[str, Sequence[str]] = TABLE) -> Network:
     """Inception v3 splits 7×7 into 1×7 and 7×1, and 5×5 into two 3×3.
@@ -105,6 +118,11 @@ def inception_v3(num_classes: int = 1000, in_channels: int = 3, aux: bool = Fals
     Starts from N(0, 0.1²) cut off at two standard deviations, the last two weights of the auxiliary head with 0.01 and 0.001; biases 0.
     """
     scaled = scaled_by(width, "inception_v3")
+    if not isinstance(table, Mapping) or not table or not all(is_branches(texts) for texts in table.values()):
+        raise ValueError(f"inception_v3: table should be {{stage: texts of its branches}} with at least one stage, such as "
+                         f"{{'mixed_5b': ('1×1 64', 'avg → 1×1 32')}}, got {table!r}")
+    if aux and "mixed_6e" not in table:
+        raise ValueError(f"inception_v3: aux=True puts a head on mixed_6e, which should be in the table, got {', '.join(map(str, table))}")
     stem, c = branch(STEM, in_channels, scaled)
     body: dict[str, nn.Module] = {}
     heads: dict[str, nn.Module] = {}

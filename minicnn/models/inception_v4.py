@@ -58,7 +58,7 @@ def inception_v4(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence
     Starts from N(0, 2 / fan_in) and biases 0 in convolutions and the linear layer.
     """
     scaled = scaled_by(width, "inception_v4")
-    of_a, of_b, of_c = check_blocks("inception_v4", blocks, BLOCKS)
+    of_a, of_b, of_c = check_blocks("inception_v4", blocks, BLOCKS, kinds=True)
     convolutions, c = branch(STEM, in_channels, scaled)
     stem: dict[str, nn.Module] = {"convolutions": convolutions}
     body: dict[str, nn.Module] = {}

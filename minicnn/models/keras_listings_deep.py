@@ -27,7 +27,7 @@ from typing import Any
 
 from .. import functional as F
 from .. import nn
-from .blocks import Branches, average_and_classify
+from .blocks import Branches, average_and_classify, check_blocks, whole
 from .keras_listings import SOURCE, keras_start, recipe
 from .network import Network
 from .registry import model
@@ -100,7 +100,7 @@ def resnet50_seed_keras(num_classes: int = 1000, in_channels: int = 3, width: fl
 
     blocks: how many a stage.  width: factor of all numbers of maps.  Starts as Keras: Xavier uniform, biases 0.
     """
-    scaled = scaled_by(width, "resnet50_seed_keras")
+    scaled, blocks = scaled_by(width, "resnet50_seed_keras"), check_blocks("resnet50_seed_keras", blocks, (3, 4, 6, 3))
     c = scaled(64)
     stem = nn.Sequential(dict(conv1=conv_relu_bn(in_channels, c, 7, 2, padding=3), pool=nn.MaxPool2d(3, 2, "same")))
     body: dict[str, nn.Module] = {}
@@ -149,7 +149,8 @@ def densenet121_seed_keras(num_classes: int = 1000, in_channels: int = 3, growth
     if not 0 < compression <= 1:
         raise ValueError(f"densenet121_seed_keras: compression should be above 0 and at most 1, got {compression!r}; 1.0 is the listing, "
                          f"0.5 the paper")
-    c, body = 2 * growth, {}
+    blocks = check_blocks("densenet121_seed_keras", blocks, (6, 12, 24, 16))
+    c, body = 2 * whole("densenet121_seed_keras", "growth", growth), {}
     stem = nn.Sequential(dict(conv1=nn.Conv2d(in_channels, c, 7, 2, padding=3, bias=False), before=bn_scale_relu(c),
                               pool=nn.MaxPool2d(3, 2, padding=1)))
     for stage, count in enumerate(blocks, 1):

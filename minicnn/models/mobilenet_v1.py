@@ -24,11 +24,11 @@ from functools import partial
 from typing import Any
 
 from .. import nn
-from .blocks import average_and_classify, conv_bn, start, truncated
+from .blocks import average_and_classify, check_stages, conv_bn, start, truncated
 from .network import Network
 from .recipe import Recipe
 from .registry import Published, model
-from .rounding import round_channels
+from .rounding import check_factor, round_channels
 
 #            (channels, stride) of each block
 STAGES = {
@@ -53,12 +53,11 @@ def mobilenet_v1(num_classes: int = 1000, in_channels: int = 3, width: float = 1
     width: α, all channels times this, rounded to multiples of 8.  dropout: before the linear layer.  stages: as STAGES.
     Starts with w ~ N(0, 0.09²) cut off at two standard deviations, biases 0: the authors' code, read; the paper does not say.
     """
-    if not width > 0:
-        raise ValueError(f"mobilenet_v1: got width={width}, expected a factor above 0: 1.0, 0.75, 0.5 and 0.25 are the paper's")
+    check_factor(width, "mobilenet_v1", advice="1.0, 0.75, 0.5 and 0.25 are the paper's")
     c = round_channels(32 * width)
     stem = conv_bn(in_channels, c, 3, stride=2, activation=activation)
     body = {}
-    for name, row in stages.items():
+    for name, row in check_stages("mobilenet_v1", stages, "channels, stride").items():
         blocks = []
         for channels, stride in row:
             c, c_in = round_channels(channels * width), c

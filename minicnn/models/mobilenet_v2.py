@@ -23,11 +23,11 @@ norm has PyTorch's constants, ε = 1e-5 and a step of 0.1 for the running statis
 from collections.abc import Sequence
 
 from .. import nn
-from .blocks import average_and_classify, conv_bn, start, truncated
+from .blocks import average_and_classify, check_rows, conv_bn, start, truncated, whole
 from .network import Network
 from .recipe import Recipe
 from .registry import Published, model
-from .rounding import round_channels
+from .rounding import check_factor, round_channels
 
 #    t  c    n  s
 ROWS = (
@@ -67,17 +67,16 @@ def mobilenet_v2(num_classes: int = 1000, in_channels: int = 3, width: float = 1
     dropout: before the linear layer.  rows: (t, c, n, s) of each stage, as ROWS.  last: channels that are averaged.
     Starts with w ~ N(0, 0.09²) cut off at two standard deviations, biases 0: the authors' code, read; the paper does not say.
     """
-    if not width > 0:
-        raise ValueError(f"mobilenet_v2: got width={width}, expected a factor above 0: the paper has 0.35 to 1.4")
+    check_factor(width, "mobilenet_v2", advice="the paper has 0.35 to 1.4")
     c = round_channels(32 * width)
     stem, body = conv_bn(in_channels, c, 3, stride=2, activation=nn.ReLU6), {}
-    for row, (t, channels, n, s) in enumerate(rows, 1):
+    for row, (t, channels, n, s) in enumerate(check_rows("mobilenet_v2", "rows", rows, "t, c, n, s"), 1):
         blocks = []
         for i in range(n):
             c, c_in = round_channels(channels * width), c
             blocks.append(InvertedResidual(c_in, c, s if i == 0 else 1, t))
         body[f"stage{row}"] = nn.Sequential(*blocks)
-    last = max(last, round_channels(last * width))
+    last = max(whole("mobilenet_v2", "last", last), round_channels(last * width))
     head = average_and_classify(last, num_classes, dict(conv=conv_bn(c, last, 1, activation=nn.ReLU6)), dropout=nn.Dropout(dropout))
     return start(Network(stem, body, head, (in_channels, 224, 224)), conv=truncated(0.09), linear=truncated(0.09))
 

@@ -29,11 +29,11 @@ from functools import partial
 from typing import Any
 
 from .. import nn
-from .blocks import SqueezeExcitation, average_and_classify, conv_bn, start, truncated
+from .blocks import SqueezeExcitation, average_and_classify, check_stages, conv_bn, start, truncated, whole
 from .network import Network
 from .recipe import Recipe
 from .registry import Published, model
-from .rounding import round_channels
+from .rounding import check_factor, round_channels
 
 RE, HS = nn.ReLU, nn.Hardswish
 #    k  exp  c    SE     NL  s
@@ -108,11 +108,10 @@ def mobilenet_v3(num_classes: int = 1000, in_channels: int = 3, stages: Mapping[
     width: all channels times this, rounded to multiples of 8; hidden grows with it but never shrinks.  dropout: before the last layer.
     Starts with w ~ N(0, 0.09²) cut off at two standard deviations, biases 0: the authors' code, recalled; the paper does not say.
     """
-    if not width > 0:
-        raise ValueError(f"mobilenet_v3: got width={width}, expected a factor above 0: the paper has 0.35 to 1.25")
+    check_factor(width, "mobilenet_v3", advice="the paper has 0.35 to 1.25")
     c, c_of_table = round_channels(16 * width), 16
     stem, body = conv(in_channels, c, 3, stride=2, activation=HS), {}
-    for name, rows in stages.items():
+    for name, rows in check_stages("mobilenet_v3", stages, "k, exp, c, SE, NL, s", free="SE, NL").items():
         blocks = []
         for kernel_size, exp, channels, excite, activation, stride in rows:
             # as TF-slim: what the rounding made of the input's channels, expanded by the ratio that the table has there
@@ -120,7 +119,7 @@ def mobilenet_v3(num_classes: int = 1000, in_channels: int = 3, stages: Mapping[
             blocks.append(Block(c, wide, c_out, kernel_size, excite, activation, stride))
             c, c_of_table = c_out, channels
         body[name] = nn.Sequential(*blocks)
-    hidden = max(hidden, round_channels(hidden * width))
+    hidden = max(whole("mobilenet_v3", "hidden", hidden), round_channels(hidden * width))
     head = average_and_classify(hidden, num_classes, dict(conv=conv(c, 6 * c, 1, activation=HS)),
                                 hidden=nn.Linear(6 * c, hidden), activation=HS(), dropout=nn.Dropout(dropout))
     return start(Network(stem, body, head, (in_channels, 224, 224)), conv=truncated(0.09), linear=truncated(0.09))

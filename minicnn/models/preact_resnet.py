@@ -122,25 +122,27 @@ class Unit(nn.Module):
 
 
 def preact_resnet(num_classes: int = 10, in_channels: int = 3, blocks: Sequence[int] = (18, 18, 18), bottleneck: bool = False,
-                  design: str = "full_preactivation", connection: str = "identity", shortcut: str = "B", width: int = 16,
+                  design: str = "full_preactivation", connection: str = "identity", shortcut: str = "B", width: float = 1.0,
                   stride_in_1x1: bool = False, large: bool = False) -> Network:
     """Pre-activation ResNet norms before it convolves, and its shortcuts only add.
 
     blocks: of each stage.  design, connection: of the file's tables, by name.  shortcut, where shapes change: "A" zero padding or
-    "B" 1×1.  width: channels of the first stage.  large: the stem for images of 224×224 in the place of that for 32×32.
+    "B" 1×1.  width: factor of all channels.  large: the stem and the channels for images of
+    224×224 in the place of those for 32×32.
     Starts from w ~ N(0, 2 / fan_out), γ = 1, β = 0, as the authors' code does, and the classifier from U(±1/√fan_in).
     """
     for word, value, known in (("design", design, tuple(DESIGNS)), ("connection", connection, CONNECTIONS),
                                ("shortcut", shortcut, ("A", "B"))):
         if value not in known:
             raise ValueError(f"preact_resnet: {word} should be one of {', '.join(known)}, got {value!r}")
-    channels = [(4 if bottleneck else 1) * c for c in channels_of(blocks, width)]
+    maps = channels_of("preact_resnet", blocks, width, 64 if large else 16)
+    c, channels = maps[0], [(4 if bottleneck else 1) * c for c in maps]
     unit = partial(Unit, design=design, bottleneck=bottleneck, shortcut=shortcut, connection=connection, stride_in_1x1=stride_in_1x1)
-    body = stages(unit, blocks, channels, width, opening=partial(unit, shared=True))
+    body = stages(unit, blocks, channels, c, opening=partial(unit, shared=True))
     before = DESIGNS[design][0]
-    conv1 = nn.Conv2d(in_channels, width, *((7, 2, 3) if large else (3, 1, 1)), bias=False)
+    conv1 = nn.Conv2d(in_channels, c, *((7, 2, 3) if large else (3, 1, 1)), bias=False)
     missing = "NA" if large else "NA".removesuffix(before)                # what makes the first convolution's output N A for F
-    stem = nn.Sequential(dict(conv1=conv1, **dict(pointwise(missing, width).named_children()),
+    stem = nn.Sequential(dict(conv1=conv1, **dict(pointwise(missing, c).named_children()),
                               **({"pool": nn.MaxPool2d(3, stride=2, padding=1)} if large else {})))
     head = average_and_classify(channels[-1], num_classes, dict(pointwise(before, channels[-1]).named_children()))
     side = 224 if large else 32
@@ -164,7 +166,7 @@ for depth, (blocks, bottleneck, params, macs, *published) in {
 }.items():
     model(f"preact_resnet{depth}", params=params, macs=macs, year=2016, paper=PAPER, recipe=LARGE_RECIPE,
           stages=shapes(4 if bottleneck else 1), published=tuple(Published(*errors, protocol="1 crop 320") for errors in published))(
-        partial(preact_resnet, num_classes=1000, blocks=blocks, bottleneck=bottleneck, width=64, stride_in_1x1=True, large=True))
+        partial(preact_resnet, num_classes=1000, blocks=blocks, bottleneck=bottleneck, stride_in_1x1=True, large=True))
 
 #          blocks  bottleneck  parameters  multiply-adds  errors: data, read in the authors' code
 for depth, (n, bottleneck, params, macs, *published) in {

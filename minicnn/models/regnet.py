@@ -15,10 +15,10 @@ Deviations: none known. torchvision fitted its x_400mf, y_800mf and y_8gf anew: 
 """
 import re
 from functools import partial
-from math import log
+from math import isfinite, log
 
 from .. import nn
-from .blocks import SqueezeExcitation, average_and_classify, conv_bn, gaussian, kaiming, start
+from .blocks import MOST, MOST_LAYERS, SqueezeExcitation, average_and_classify, conv_bn, gaussian, is_whole, kaiming, start
 from .keys import rename
 from .network import Network
 from .recipe import IMAGENET, Recipe
@@ -63,12 +63,17 @@ def stage_widths(depth: int, w0: float, wa: float, wm: float, group_width: int) 
     Blocks of equal w_j are a stage; its width is then rounded to a multiple of the group width, so that groups come out even.
     Four stages are not asked for: the paper keeps those members of the space that have four.
     """
-    if depth < 1 or w0 <= 0 or w0 % 8 or wa < 0 or wm <= 1 or group_width < 1:
+    numbers = (depth, w0, wa, wm, group_width)
+    if (not all(isinstance(n, (int, float)) and isfinite(n) for n in numbers) or not (is_whole(depth, most=MOST_LAYERS)
+            and is_whole(group_width)) or w0 <= 0 or w0 % 8 or wa < 0 or wm <= 1 or w0 + wa * (depth - 1) > MOST):
         raise ValueError(f"regnet: expected depth of at least 1, w0 a multiple of 8 above 0, wa at least 0, wm above 1, group_width of at "
-                         f"least 1, got {depth}, {w0}, {wa}, {wm}, {group_width}; the paper's smallest network has 13, 24, 36.44, 2.49, 8")
+                         f"least 1, at most {MOST_LAYERS:,} blocks and {MOST:,} channels, got {', '.join(map(repr, numbers))}; the paper's "
+                         f"smallest network has 13, 24, 36.44, 2.49, 8")
     u = [w0 + wa * j for j in range(depth)]
     s = [log(u_j / w0) / log(wm) for u_j in u]
     w = [8 * round(w0 * wm ** round(s_j) / 8) for s_j in s]
+    if max(w) > MOST:
+        raise ValueError(f"regnet: got a stage of {max(w):,} channels, expected at most {MOST:,}: give a smaller wm")
     stages = []
     for width in sorted(set(w)):
         g = min(group_width, width)

@@ -26,10 +26,11 @@ from typing import Any
 
 from .. import functional as F
 from .. import nn
-from .blocks import average_and_classify, conv_bn, start
+from .blocks import average_and_classify, check_blocks, conv_bn, start
 from .network import Network
 from .recipe import IMAGENET, Recipe
 from .registry import Published, model
+from .rounding import scaled_by
 
 
 class Subsample(nn.Module):
@@ -86,13 +87,10 @@ def shortcut_of(option: str | None, c_in: int, c_out: int, stride: int) -> nn.Mo
     return Subsample(c_in, c_out, stride) if option == "A" else conv_bn(c_in, c_out, 1, stride, activation=None)
 
 
-def channels_of(blocks: Sequence[int], width: int) -> list[int]:
-    """Channels of the stages: width, 2·width, 4·width …"""
-    if not isinstance(blocks, Sequence) or not blocks or not all(isinstance(count, int) and count > 0 for count in blocks):
-        raise ValueError(f"blocks should be a number of at least 1 for each stage, such as (2, 2, 2, 2), got {blocks!r}")
-    if not isinstance(width, int) or width < 1:
-        raise ValueError(f"width, the channels of the first stage, should be a whole number of at least 1, got {width!r}")
-    return [width * 2 ** stage for stage in range(len(blocks))]
+def channels_of(family: str, blocks: Sequence[int], width: float, first: int = 64, multiple: int = 1) -> list[int]:
+    """Channels of the stages: c, 2c, 4c …, where c = width · first, rounded to a multiple of `multiple`."""
+    c = scaled_by(width, family, multiple)(first)
+    return [c * 2 ** stage for stage in range(len(check_blocks(family, blocks, (2, 2, 2, 2))))]
 
 
 def stages(block: Callable, blocks: Sequence[int], channels: Sequence[int], c: int,
@@ -110,14 +108,15 @@ def stages(block: Callable, blocks: Sequence[int], channels: Sequence[int], c: i
 
 
 def residual_network(residual: Callable, expansion: int, blocks: Sequence[int], num_classes: int, in_channels: int,
-                     shortcut: str | None = "B", width: int = 64, pool: nn.Module | None = None, zero_gamma: bool = False,
-                     conv: Any = nn.init.kaiming_normal_) -> Network:
-    """A network of the table with another F: residual(c_in, c_out, stride), c_out = expansion · width, twice that …; conv: the start."""
+                     shortcut: str | None = "B", width: float = 1.0, pool: nn.Module | None = None, zero_gamma: bool = False,
+                     conv: Any = nn.init.kaiming_normal_, family: str = "resnet") -> Network:
+    """The table with another F: residual(c_in, c_out, stride), c_out = expansion · 64 · width, twice that …; family: for error texts."""
     def block(c_in: int, c_out: int, stride: int) -> Residual:
         return Residual(residual(c_in, c_out, stride), shortcut_of(shortcut, c_in, c_out, stride))
-    channels = [expansion * c for c in channels_of(blocks, width)]
-    stem = nn.Sequential(dict(conv1=conv_bn(in_channels, width, 7, stride=2), pool=pool or nn.MaxPool2d(3, stride=2, padding=1)))
-    body = stages(block, blocks, channels, width)
+    maps = channels_of(family, blocks, width)
+    c, channels = maps[0], [expansion * c for c in maps]
+    stem = nn.Sequential(dict(conv1=conv_bn(in_channels, c, 7, stride=2), pool=pool or nn.MaxPool2d(3, stride=2, padding=1)))
+    body = stages(block, blocks, channels, c)
     network = Network(stem, body, average_and_classify(channels[-1], num_classes), (in_channels, 224, 224))
     start(network, conv=conv)
     return last_gamma_zero(network) if zero_gamma else network
@@ -132,10 +131,10 @@ def last_gamma_zero(network: Network) -> Network:
 
 
 def resnet(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (2, 2, 2, 2), bottleneck: bool = False,
-           shortcut: str | None = "B", stride_in_1x1: bool = False, width: int = 64, zero_gamma: bool = False) -> Network:
+           shortcut: str | None = "B", stride_in_1x1: bool = False, width: float = 1.0, zero_gamma: bool = False) -> Network:
     """ResNet's blocks add what they learn to their input, which a shortcut brings.
 
-    blocks: of each stage.  bottleneck: blocks of 1×1, 3×3, 1×1.  shortcut: "A", "B", "C" or None.  width: channels of the first stage.
+    blocks: of each stage.  bottleneck: blocks of 1×1, 3×3, 1×1.  shortcut: "A", "B", "C" or None.  width: factor of all channels.
     stride_in_1x1: of a bottleneck, else in its 3×3.  zero_gamma: γ = 0 at the start in the last batch norm of a block.
     Starts from w ~ N(0, 2 / fan_in), γ = 1, β = 0, and the classifier, of which the paper says nothing, from U(±1/√fan_in).
     """
@@ -143,10 +142,10 @@ def resnet(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] 
     return residual_network(layers, 4 if bottleneck else 1, blocks, num_classes, in_channels, shortcut, width, zero_gamma=zero_gamma)
 
 
-def plain(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (2, 2, 2, 2), width: int = 64) -> Network:
+def plain(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (2, 2, 2, 2), width: float = 1.0) -> Network:
     """A plain network is a residual network without its shortcuts.
 
-    What residual networks were compared with: deeper ones train worse.  Starts as they do.
+    What residual networks were compared with: deeper ones train worse.  width: factor of all channels.  Starts as they do.
     """
     return residual_network(basic_layers, 1, blocks, num_classes, in_channels, None, width)
 

@@ -18,38 +18,39 @@ from dataclasses import replace
 from functools import partial
 
 from .. import nn
-from .blocks import average_and_classify, conv_bn, start
+from .blocks import MOST_LAYERS, average_and_classify, conv_bn, start, whole
 from .network import Network
 from .recipe import CIFAR, Recipe
 from .registry import Published, model
-from .resnet import Residual, basic_layers, last_gamma_zero, shortcut_of, stages
+from .resnet import Residual, basic_layers, channels_of, last_gamma_zero, shortcut_of, stages
 
 
-def resnet_cifar(num_classes: int = 10, in_channels: int = 3, depth: int = 20, shortcut: str | None = "A", width: int = 16,
+def resnet_cifar(num_classes: int = 10, in_channels: int = 3, depth: int = 20, shortcut: str | None = "A", width: float = 1.0,
                  zero_gamma: bool = False) -> Network:
     """ResNet for 32×32 has 6n + 2 layers, and no parameters in its shortcuts.
 
-    depth: 6n + 2.  shortcut: "A", "B", "C" or None.  width: channels of the first stage; zero_gamma: γ = 0 in the last norm of a block.
+    depth: 6n + 2.  shortcut: "A", "B", "C" or None.  width: factor of all channels.  zero_gamma: γ = 0 in the last norm of a block.
     Starts from w ~ N(0, 2 / fan_in), γ = 1, β = 0, and the classifier, of which the paper says nothing, from U(±1/√fan_in).
     ValueError for another depth.
     """
-    n, rest = divmod(depth - 2, 6)
+    n, rest = divmod(whole("resnet_cifar", "depth", depth, most=6 * MOST_LAYERS, advice="of the form 6n + 2") - 2, 6)
     if rest or n < 1:
         raise ValueError(f"resnet_cifar: depth should be 6n + 2 with n of at least 1 (8, 14, 20, 26 …), got {depth!r}")
 
     def block(c_in: int, c_out: int, stride: int) -> Residual:
         return Residual(basic_layers(c_in, c_out, stride), shortcut_of(shortcut, c_in, c_out, stride))
-    stem = nn.Sequential(dict(conv1=conv_bn(in_channels, width, 3)))
-    body = stages(block, (n, n, n), (width, 2 * width, 4 * width), width)
-    network = Network(stem, body, average_and_classify(4 * width, num_classes), (in_channels, 32, 32))
+    channels = channels_of("resnet_cifar", (n, n, n), width, 16)
+    stem = nn.Sequential(dict(conv1=conv_bn(in_channels, channels[0], 3)))
+    body = stages(block, (n, n, n), channels, channels[0])
+    network = Network(stem, body, average_and_classify(channels[-1], num_classes), (in_channels, 32, 32))
     start(network, conv=nn.init.kaiming_normal_)
     return last_gamma_zero(network) if zero_gamma else network
 
 
-def plain_cifar(num_classes: int = 10, in_channels: int = 3, depth: int = 20, width: int = 16) -> Network:
+def plain_cifar(num_classes: int = 10, in_channels: int = 3, depth: int = 20, width: float = 1.0) -> Network:
     """A plain network for 32×32 is the residual network without its shortcuts.
 
-    What residual networks were compared with.  Starts as they do.
+    What residual networks were compared with.  width: factor of all channels.  Starts as they do.
     """
     return resnet_cifar(num_classes, in_channels, depth, None, width)
 

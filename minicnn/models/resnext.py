@@ -26,28 +26,32 @@ from dataclasses import replace
 from functools import partial
 
 from .. import nn
-from .blocks import kaiming
+from .blocks import is_whole, kaiming
 from .network import Network
 from .registry import Published, model
 from .resnet import RECIPE, TORCHVISION, bottleneck_layers, residual_network, shapes, torchvision_result
+from .rounding import scaled_by
 
 
 def resnext(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (3, 4, 6, 3), cardinality: int = 32,
-            base_width: int = 4, width: int = 64, zero_gamma: bool = False) -> Network:
+            base_width: int = 4, width: float = 1.0, zero_gamma: bool = False) -> Network:
     """ResNeXt sums many paths of one shape, which together are a 3×3 in groups.
 
     blocks: of each stage.  cardinality: paths C.  base_width: channels d of a path in the first stage, twice as many in each stage after
-    it.  width: channels of the stem; blocks give four times as many.  zero_gamma: γ = 0 in the last batch norm of a block.
+    it.  width: factor of all channels; the paths stay as many.  zero_gamma: γ = 0 in the last batch norm of a block.
     Starts from w ~ N(0, 2 / fan_out), γ = 1, β = 0, as the authors' code does, and the classifier from U(±1/√fan_in).
     ValueError for a cardinality or base width below 1.
     """
-    if cardinality < 1 or base_width < 1:
+    if not (is_whole(cardinality) and is_whole(base_width)):
         raise ValueError(f"resnext: cardinality and base_width should be whole numbers of at least 1, such as 32 and 4, "
                          f"got {cardinality!r} and {base_width!r}")
+    inside = scaled_by(width, "resnext", multiple=cardinality)
+    c = scaled_by(width, "resnext")(64)
 
     def layers(c_in: int, c_out: int, stride: int) -> nn.Sequential:
-        return bottleneck_layers(c_in, c_out, stride, inner=cardinality * base_width * (c_out // (4 * width)), groups=cardinality)
-    return residual_network(layers, 4, blocks, num_classes, in_channels, width=width, zero_gamma=zero_gamma, conv=kaiming)
+        return bottleneck_layers(c_in, c_out, stride, inner=inside(cardinality * base_width * (c_out // (4 * c))), groups=cardinality)
+    return residual_network(layers, 4, blocks, num_classes, in_channels, width=width, zero_gamma=zero_gamma, conv=kaiming,
+                            family="resnext")
 
 
 PAPER = "Xie, Girshick, Dollár, Tu, He, \"Aggregated Residual Transformations for Deep Neural Networks\", 2016, arXiv:1611.05431"

@@ -19,53 +19,57 @@ up in the place of one that pads. se_resnet50_v1_5 has the stride in the 3×3 an
 """
 from collections.abc import Sequence
 from functools import partial
+from math import gcd
 
 from .. import nn
-from .blocks import SqueezeExcitation, average_and_classify, conv_bn, start
+from .blocks import SqueezeExcitation, average_and_classify, conv_bn, is_whole, start, whole
 from .network import Network
 from .recipe import IMAGENET, Recipe
 from .registry import Published, model
 from .resnet import TORCHVISION, Residual, bottleneck_layers, channels_of, residual_network, shapes, shortcut_of, stages
 
 
-def senet(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (3, 4, 6, 3), reduction: int = 16, width: int = 64,
+def senet(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (3, 4, 6, 3), reduction: int = 16, width: float = 1.0,
           stride_in_1x1: bool = True, ceil_mode: bool = True, zero_gamma: bool = False) -> Network:
     """SE-ResNet's blocks weigh each channel by a look at all of them.
 
-    blocks: of each stage.  reduction: channels over those that a squeeze-and-excitation has inside.  width: of the first stage; blocks
-    give four times as many.  stride_in_1x1, ceil_mode: as released by the authors.  zero_gamma: γ = 0 in the last batch norm of a block.
+    blocks: of each stage.  reduction: channels over those that a squeeze-and-excitation has inside.  width: factor of all channels.
+    stride_in_1x1, ceil_mode: as released by the authors.  zero_gamma: γ = 0 in the last batch norm of a block.
     Starts from w ~ N(0, 2 / fan_in) in convolutions, biases and β 0, γ 1, and the classifier from U(±1/√fan_in); the paper cites
     "He et al., 2015" alone.
     """
     def layers(c_in: int, c_out: int, stride: int) -> nn.Sequential:
         return bottleneck_layers(c_in, c_out, stride, stride_in_1x1=stride_in_1x1).append(squeeze(c_out, reduction))
     pool = nn.MaxPool2d(3, stride=2, ceil_mode=True) if ceil_mode else None
-    return residual_network(layers, 4, blocks, num_classes, in_channels, width=width, pool=pool, zero_gamma=zero_gamma)
+    return residual_network(layers, 4, blocks, num_classes, in_channels, width=width, pool=pool, zero_gamma=zero_gamma, family="senet")
 
 
 def squeeze(channels: int, reduction: int) -> SqueezeExcitation:
     """The layers fc, channels/reduction, channels of the table.  (N, channels, H, W) → the same"""
-    if not isinstance(reduction, int) or not 1 <= reduction <= channels:
+    if not is_whole(reduction, most=channels):
         raise ValueError(f"senet: reduction should be a whole number from 1 to {channels}, the channels of a block, got {reduction!r}")
     return SqueezeExcitation(channels, channels // reduction)
 
 
 def senet154(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (3, 8, 36, 3), reduction: int = 16, groups: int = 64,
-             width: int = 64, dropout: float = 0.2) -> Network:
+             width: float = 1.0, dropout: float = 0.2) -> Network:
     """SENet-154 weighs channels in wide bottlenecks of 64 groups; it won in 2017.
 
-    width: of the first layers; blocks give four times as many channels.  groups: of the 3×3.  dropout: before the classifier.
+    width: factor of all channels, of which the 3×3 keep whole groups.  groups: of the 3×3.  dropout: before the classifier.
     Starts as the SE-ResNets.
     """
+    # a 3×3 goes from 2c to 4c, 4c to 8c … channels
+    maps = channels_of("senet154", blocks, width, multiple=max(1, whole("senet154", "groups", groups) // gcd(groups, 2)))
+    c, channels = maps[0], [4 * c for c in maps]
+
     def block(c_in: int, c_out: int, stride: int) -> Residual:
         layers = nn.Sequential(conv_bn(c_in, c_out // 2, 1), conv_bn(c_out // 2, c_out, 3, stride, groups=groups),
                                conv_bn(c_out, c_out, 1, activation=None), squeeze(c_out, reduction))
         return Residual(layers, shortcut_of("B", c_in, c_out, 1) if stride == 1 else conv_bn(c_in, c_out, 3, stride, activation=None))
-    stem = nn.Sequential(dict(conv1=conv_bn(in_channels, width, 3, stride=2), conv2=conv_bn(width, width, 3),
-                              conv3=conv_bn(width, 2 * width, 3), pool=nn.MaxPool2d(3, stride=2, ceil_mode=True)))
-    channels = [4 * c for c in channels_of(blocks, width)]
+    stem = nn.Sequential(dict(conv1=conv_bn(in_channels, c, 3, stride=2), conv2=conv_bn(c, c, 3), conv3=conv_bn(c, 2 * c, 3),
+                              pool=nn.MaxPool2d(3, stride=2, ceil_mode=True)))
     head = average_and_classify(channels[-1], num_classes, dropout=nn.Dropout(dropout))
-    network = Network(stem, stages(block, blocks, channels, 2 * width), head, (in_channels, 224, 224))
+    network = Network(stem, stages(block, blocks, channels, 2 * c), head, (in_channels, 224, 224))
     start(network, conv=nn.init.kaiming_normal_)
     return network
 

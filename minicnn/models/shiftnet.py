@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 from .. import functional as F
 from .. import nn
-from .blocks import average_and_classify, conv_bn, kaiming, start
+from .blocks import MOST_LAYERS, average_and_classify, check_rows, conv_bn, is_whole, kaiming, start
 from .network import Network
 from .recipe import IMAGENET, Recipe
 from .registry import Published, model
@@ -78,10 +78,10 @@ def shiftnet(num_classes: int = 1000, in_channels: int = 3, rows: tuple[Row, ...
     rows: the groups, each (channels, first expansion, other expansions, kernel, modules).  width: all channels times this; 0.5 for B.
     Starts with convolutions w ~ N(0, 2 / fan_out), the linear layer as PyTorch's; the paper does not say.
     """
-    scaled, rows = scaled_by(width, "shiftnet"), tuple(Row(*row) for row in rows)
+    scaled, table = scaled_by(width, "shiftnet"), check_rows("shiftnet", "rows", rows, ", ".join(Row._fields))
     c = scaled(32)
     stem, body = nn.Conv2d(in_channels, c, 7, 2, 3, bias=False), {}              # the first module begins with its norm
-    for i, row in enumerate(rows):
+    for i, row in enumerate(map(Row._make, table)):
         c_out = scaled(row.channels)
         if c_out <= c:
             raise ValueError(f"shiftnet: group {i + 1} has {c_out} channels after {c}; expected more, since its first module keeps the {c} "
@@ -113,9 +113,9 @@ def shiftresnet(num_classes: int = 100, in_channels: int = 3, depth: int = 20, e
     depth: 6n + 2.  expansion: channels between the 1×1 convolutions, times those after.  width: all channels times this.
     Starts as PyTorch's layers do, as in the authors' repository.
     """
-    if depth < 8 or depth % 6 != 2:
+    if not is_whole(depth, 8, 6 * MOST_LAYERS) or depth % 6 != 2:
         raise ValueError(f"shiftresnet: got depth={depth!r}, expected 6n + 2 with n blocks a stage, as 20, 56 or 110")
-    if expansion < 1:
+    if not is_whole(expansion):
         raise ValueError(f"shiftresnet: got expansion={expansion!r}, expected at least 1; the paper has 6 and 9")
     narrow = c = scaled_by(width, "shiftresnet")(16)
     stem, body = conv_bn(in_channels, c, 3), {}

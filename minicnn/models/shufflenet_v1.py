@@ -21,11 +21,11 @@ from collections.abc import Sequence
 
 from .. import functional as F
 from .. import nn
-from .blocks import average_and_classify, conv_bn, gaussian, start
+from .blocks import average_and_classify, check_blocks, conv_bn, gaussian, start
 from .network import Network
 from .recipe import IMAGENET, Recipe
 from .registry import Published, model
-from .rounding import round_channels
+from .rounding import check_factor, round_channels
 
 UNITS = {"stage2": 4, "stage3": 8, "stage4": 4}
 #     groups: channels of stage 2; they double from stage to stage
@@ -77,10 +77,8 @@ def shufflenet_v1(num_classes: int = 1000, in_channels: int = 3, groups: int = 3
     """
     if groups not in CHANNELS:
         raise ValueError(f"shufflenet_v1: got groups={groups!r}, expected one of {', '.join(map(str, CHANNELS))}, the columns of the table")
-    if not width > 0:
-        raise ValueError(f"shufflenet_v1: got width={width!r}, expected a factor above 0, as 0.25, 0.5, 1 or 2")
-    if len(units) != 3 or min(units) < 1:
-        raise ValueError(f"shufflenet_v1: got units={units!r}, expected three numbers of at least 1, as (4, 8, 4)")
+    check_factor(width, "shufflenet_v1", advice="the paper has 0.25 to 2")
+    units = check_blocks("shufflenet_v1", units, (4, 8, 4), kinds=True, word="units")
     c, c_out = round_channels(24 * width, groups), round_channels(CHANNELS[groups] * width, 4 * groups)
     stem = nn.Sequential(dict(conv1=conv_bn(in_channels, c, 3, stride=2), pool=nn.MaxPool2d(3, stride=2, padding=1)))
     body = {}

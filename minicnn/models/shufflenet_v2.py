@@ -24,10 +24,10 @@ from functools import partial
 
 from .. import functional as F
 from .. import nn
-from .blocks import average_and_classify, conv_bn
+from .blocks import average_and_classify, check_blocks, conv_bn
 from .network import Network
 from .registry import Published, model
-from .rounding import round_channels
+from .rounding import check_factor, round_channels
 from .shufflenet_v1 import RECIPE, UNITS, start_as_published
 
 #     width  channels of stage 2, of conv5   parameters  multiply-adds   top-1, there; top-1 and top-5 of the authors' released weights
@@ -67,10 +67,8 @@ def shufflenet_v2(num_classes: int = 1000, in_channels: int = 3, width: float = 
     width: a column of the table, or any other factor of the channels at 1×, with a conv5 of 1024.  dropout: before the linear layer, 0.2
     at 2× in the authors' code.  units: of each stage.  Starts as the authors' code does, see shufflenet_v1.start_as_published.
     """
-    if not width > 0:
-        raise ValueError(f"shufflenet_v2: got width={width!r}, expected a factor above 0: {', '.join(map(str, TABLE))} are the paper's")
-    if len(units) != 3 or min(units) < 1:
-        raise ValueError(f"shufflenet_v2: got units={units!r}, expected three numbers of at least 1, as (4, 8, 4)")
+    check_factor(width, "shufflenet_v2", advice=f"{', '.join(map(str, TABLE))} are the paper's")
+    units = check_blocks("shufflenet_v2", units, (4, 8, 4), kinds=True, word="units")
     c_out, last = TABLE[width][0] if width in TABLE else (round_channels(116 * width, 4), 1024)
     stem = nn.Sequential(dict(conv1=conv_bn(in_channels, 24, 3, stride=2), pool=nn.MaxPool2d(3, stride=2, padding=1)))
     body, c = {}, 24

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from .. import nn
-from .blocks import Branches, start
+from .blocks import Branches, check_rows, is_whole, start
 from .network import Network
 from .recipe import CUT_224_OF_256, IMAGENET, Recipe
 from .registry import Published, model
@@ -87,12 +87,15 @@ def squeezenet(num_classes: int = 1000, in_channels: int = 3, version: str = "1.
         raise ValueError(f"squeezenet: got version={version!r}, expected one of {', '.join(map(repr, VERSIONS))}: the paper's is '1.0'")
     if bypass not in ("none", "simple", "complex"):
         raise ValueError(f"squeezenet: got bypass={bypass!r}, expected 'none', 'simple' or 'complex'")
+    if not isinstance(fires, Mapping) or not all(is_whole(number) for number in fires):
+        raise ValueError(f"squeezenet: fires should be {{number of a fire: (squeeze, expand)}}, as {{2: (16, 64)}}, got {fires!r}")
+    rows = check_rows("squeezenet", "fires", fires.values(), "squeeze, expand")
     scaled = scaled_by(width, "squeezenet")
     channels, kernel, pools = VERSIONS[version]
     c = scaled(channels)
     stem = nn.Sequential(dict(conv=nn.Conv2d(in_channels, c, kernel, stride=2), relu=nn.ReLU()))
     body: dict[str, nn.Module] = {}
-    for number, (squeeze, expand) in fires.items():
+    for number, (squeeze, expand) in zip(fires, rows):
         if number in pools:
             body[f"pool{number - 1}"] = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         c_out = 2 * scaled(expand)

@@ -34,7 +34,7 @@ import numpy as np
 from .. import functional as F
 from .. import nn
 from ..tensor import Tensor
-from .blocks import start
+from .blocks import check_blocks, is_whole, probability, start
 from .network import Network
 from .recipe import IMAGENET, Recipe
 from .registry import Published, model
@@ -49,12 +49,12 @@ def fill(x: Tensor, M: int) -> Tensor:
 def partition(x: Tensor, M: int) -> Tensor:
     """Cut a plane into windows of M×M.  (N, H, W, C) → (N, windows, M², C), row by row"""
     N, H, W, C = x.shape
-    return x.reshape(N, H // M, M, W // M, M, C).permute(0, 1, 3, 2, 4, 5).reshape(N, -1, M * M, C)
+    return x.reshape(N, H // M, M, W // M, M, C).permute(0, 1, 3, 2, 4, 5).reshape(N, H // M * (W // M), M * M, C)
 
 
 def join(x: Tensor, M: int, H: int, W: int) -> Tensor:
     """The plane of the windows again.  (N, windows, M², C) → (N, H, W, C)"""
-    return x.reshape(-1, H // M, W // M, M, M, x.shape[-1]).permute(0, 1, 3, 2, 4, 5).reshape(-1, H, W, x.shape[-1])
+    return x.reshape(x.shape[0], H // M, W // M, M, M, x.shape[-1]).permute(0, 1, 3, 2, 4, 5).reshape(x.shape[0], H, W, x.shape[-1])
 
 
 def roll(x: Tensor, rows: int, columns: int) -> Tensor:
@@ -98,11 +98,11 @@ class WindowAttention(nn.Module):
         self.index = relative_position(window)
 
     def forward(self, x):
-        (N, H, W, C), M, heads = x.shape, self.window, self.heads
+        (_, H, W, C), M, heads = x.shape, self.window, self.heads
         full_H, full_W = H + -H % M, W + -W % M
         rows, columns = self.shift * (full_H > M), self.shift * (full_W > M)
         x = partition(roll(fill(x, M), rows, columns), M)                                               # (N, windows, M², C)
-        q, k, v = self.qkv(x).reshape(N, -1, M * M, 3, heads, C // heads).permute(3, 0, 1, 4, 2, 5)     # each (N, windows, heads, M², d)
+        q, k, v = self.qkv(x).reshape(*x.shape[:3], 3, heads, C // heads).permute(3, 0, 1, 4, 2, 5)     # each (N, windows, heads, M², d)
         scores = q @ k.transpose(-1, -2) / sqrt(C // heads) + self.bias.to(x.device)[self.index].permute(2, 0, 1)
         if rows or columns:
             scores = scores + Tensor(shift_mask(full_H, full_W, M, rows, columns), dtype=x.dtype).to(x.device)
@@ -156,29 +156,29 @@ class Average(nn.Module):
 
 
 def swin(num_classes: int = 1000, in_channels: int = 3, blocks: tuple[int, ...] = (2, 2, 6, 2), heads: tuple[int, ...] = (3, 6, 12, 24),
-         width: int = 96, window: int = 7, patch: int = 4, drop_path: float = 0.2) -> Network:
+         channels: int = 96, window: int = 7, patch: int = 4, drop_path: float = 0.2) -> Network:
     """Swin attends within small windows, which shift from block to block.
 
-    blocks, heads: a stage.  width: channels of the first stage; each later one has twice as many.  window, patch: sides in pixels.
+    blocks, heads: a stage.  channels: of the first stage; each later one has twice as many.  window, patch: sides in pixels.
     drop_path: probability that the last block is left out for an image in training; it grows in a straight line from 0 at the first.
     Linear layers and position tables start from N(0, 0.02²) cut off at ±2, their biases from 0, the convolution as PyTorch's.
     """
-    if not blocks or min(blocks) < 1 or len(heads) != len(blocks) or any(h < 1 or width * 2 ** i % h for i, h in enumerate(heads)):
-        raise ValueError(f"swin: expected blocks and heads for each stage, and channels (width, 2 · width …) that its heads share evenly, "
-                         f"got blocks={blocks}, heads={heads}, width={width}; the paper has (2, 2, 6, 2), (3, 6, 12, 24), 96")
-    if window < 2 or patch < 1:
-        raise ValueError(f"swin: expected window of at least 2, patch of at least 1, got {window} and {patch}; the paper has 7 and 4")
-    body, C, done = {}, width, 0
+    blocks, heads = check_blocks("swin", blocks, (2, 2, 6, 2)), check_blocks("swin", heads, (3, 6, 12, 24), word="heads")
+    if not is_whole(channels) or len(heads) != len(blocks) or any(channels * 2 ** i % h for i, h in enumerate(heads)):
+        raise ValueError(f"swin: expected heads for each stage, which share its channels (twice as many each time) evenly, got blocks="
+                         f"{blocks}, heads={heads}, channels={channels}; the paper has (2, 2, 6, 2), (3, 6, 12, 24), 96")
+    if not (is_whole(patch, 1, 112) and is_whole(window, 2, 224 // patch)):
+        raise ValueError(f"swin: expected window of at least 2, patch of at least 1, and windows no larger than the plane of 224 / patch "
+                         f"that they divide, got window={window} and patch={patch}; the paper has 7 and 4")
+    body, C, last, drop_path = {}, channels, max(1, sum(blocks) - 1), probability("swin", "drop_path", drop_path)
     for stage, count in enumerate(blocks):
-        layers = {}
-        if stage > 0:
-            layers["merging"], C = Merging(C), 2 * C
+        layers: dict[str, nn.Module] = {"merging": Merging(C)} if stage > 0 else {}
+        C = channels * 2 ** stage
         for i in range(count):
-            layers[f"block{i}"] = Block(C, heads[stage], window, i % 2 * (window // 2), drop_path * done / max(1, sum(blocks) - 1))
-            done += 1
+            layers[f"block{i}"] = Block(C, heads[stage], window, i % 2 * (window // 2), drop_path * (sum(blocks[:stage]) + i) / last)
         body[f"stage{stage + 1}"] = nn.Sequential(layers)
     head = nn.Sequential(dict(norm=nn.LayerNorm(C), pool=Average(), fc=nn.Linear(C, num_classes)))
-    stem, weights = Patches(in_channels, width, patch), partial(nn.init.trunc_normal_, std=0.02)
+    stem, weights = Patches(in_channels, channels, patch), partial(nn.init.trunc_normal_, std=0.02)
     return start(Network(stem, body, head, (in_channels, 224, 224)), linear=weights)
 
 

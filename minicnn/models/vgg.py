@@ -18,11 +18,12 @@ Deviations: "variance 10⁻²" of the first weights is read as standard deviatio
 The nets with batch norm are torchvision's (vgg16c_bn: the same for C); their convolutions keep their biases. Errors of the paper are
 those of dense evaluation, which slides the network over the whole image; we evaluate crops.
 """
+from collections.abc import Iterable
 from functools import partial
 
 from .. import nn
 from .alexnet import classifier
-from .blocks import gaussian, kaiming, response_norm, start
+from .blocks import gaussian, is_whole, kaiming, response_norm, start, whole
 from .network import Network
 from .recipe import CUT_224_OF_256, IMAGENET, IMAGENET_MEAN_ONLY, Recipe
 from .registry import Published, model
@@ -91,13 +92,15 @@ def vgg(arch: tuple[tuple[int, ...], ...] = A, num_classes: int = 1000, in_chann
           "kaiming"  N(0, 2 / fan_out), linear layers N(0, 0.01²), as torchvision; the default with batch norm
     All biases start from 0.  hidden: units of the two hidden linear layers, which see maps of 7×7, averaged to that if need be.
     """
+    arch = tuple(arch) if isinstance(arch, Iterable) else (arch,)
     for row in arch:
-        if not isinstance(row, tuple) or len(row) not in (2, 3) or not all(isinstance(n, int) and n > 0 for n in row):
+        if not isinstance(row, tuple) or len(row) not in (2, 3) or not all(is_whole(n) for n in row):
             raise ValueError(f"vgg: each block of arch should be (convolutions, maps) or (convolutions, maps, kernel of the last), numbers "
                              f"above 0; got {row!r}")
     if not arch or norm not in (None, "batch", "response"):
         problem = f"norm should be None, 'batch' or 'response', got {norm!r}" if arch else "arch should have at least one block, got none"
         raise ValueError(f"vgg: {problem}")
+    whole("vgg", "hidden", hidden)
     init = init or ("kaiming" if norm == "batch" else "glorot")
     if init not in INITS:
         raise ValueError(f"vgg: init should be one of {', '.join(INITS)}, got {init!r}")
@@ -120,6 +123,14 @@ def grow(deeper: Network, shallower: Network, convolutions: int = 4) -> Network:
     between keeps its random values. A layer is copied to the one of the same name, such as the second of block3: the only places
     where vgg11's first four have the right shape. ValueError, with the deeper unchanged, if a layer has no such place.
     """
+    for network in (deeper, shallower):
+        if not isinstance(network, Network):
+            raise TypeError(f"grow: expected two networks, a new vgg16 and a trained vgg11, got a {type(network).__name__}")
+    whole("grow", "convolutions", convolutions)
+    normed = [any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()) for network in (deeper, shallower)]
+    if normed[0] != normed[1]:
+        raise ValueError(f"grow: {deeper.name} has {'' if normed[0] else 'no '}batch norms and {shallower.name} has "
+                         f"{'some' if normed[1] else 'none'}; build both with the same norm")
     names = [name for name, layer in shallower.named_modules() if isinstance(layer, nn.Conv2d)][:convolutions]
     names += [name.replace(".conv", ".norm") for name in names]
     names += [f"head.{name}" for name, layer in shallower.head.named_children() if isinstance(layer, nn.Linear)]

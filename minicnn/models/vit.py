@@ -16,7 +16,7 @@ from math import sqrt
 
 from .. import functional as F
 from .. import nn
-from .blocks import start
+from .blocks import MOST_LAYERS, is_whole, start, whole
 from .network import Network
 from .recipe import Recipe
 from .registry import Published, model
@@ -33,10 +33,10 @@ class Attention(nn.Module):
     layer.  qkv holds the three maps one below another.
     """
 
-    def __init__(self, width: int, heads: int):
+    def __init__(self, channels: int, heads: int):
         super().__init__()
         self.heads = heads
-        self.qkv, self.mix = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.qkv, self.mix = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
 
     def forward(self, x):
         N, L, D = x.shape
@@ -51,12 +51,12 @@ class Block(nn.Module):
     The norm stands before what it feeds ("pre-norm"), so that the sum itself runs untouched from the first block to the last.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float):
+    def __init__(self, channels: int, heads: int, dropout: float):
         super().__init__()
-        self.norm1, self.attention, self.dropout = nn.LayerNorm(width, eps=1e-6), Attention(width, heads), nn.Dropout(dropout)
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.layers = nn.Sequential(dict(expand=nn.Linear(width, 4 * width), activation=nn.GELU(), dropout1=nn.Dropout(dropout),
-                                         reduce=nn.Linear(4 * width, width), dropout2=nn.Dropout(dropout)))
+        self.norm1, self.attention, self.dropout = nn.LayerNorm(channels, eps=1e-6), Attention(channels, heads), nn.Dropout(dropout)
+        self.norm2 = nn.LayerNorm(channels, eps=1e-6)
+        self.layers = nn.Sequential(dict(expand=nn.Linear(channels, 4 * channels), activation=nn.GELU(), dropout1=nn.Dropout(dropout),
+                                         reduce=nn.Linear(4 * channels, channels), dropout2=nn.Dropout(dropout)))
 
     def forward(self, x):
         x = x + self.dropout(self.attention(self.norm1(x)))
@@ -66,9 +66,9 @@ class Block(nn.Module):
 class Patches(nn.Module):
     """Each patch, all of its pixels and channels, through one linear map.  (N, C, H, W) → (N, H·W / patch², D), row by row"""
 
-    def __init__(self, in_channels: int, width: int, patch: int):
+    def __init__(self, in_channels: int, channels: int, patch: int):
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, width, patch, patch)
+        self.conv = nn.Conv2d(in_channels, channels, patch, patch)
 
     def forward(self, images):
         return self.conv(images).flatten(2).transpose(1, 2)
@@ -77,11 +77,11 @@ class Patches(nn.Module):
 class Words(nn.Module):
     """The class token and the patches, with their places added.  (N, C, H, W) → (N, 1 + patches, D)"""
 
-    def __init__(self, in_channels: int, width: int, patch: int, count: int, dropout: float):
+    def __init__(self, in_channels: int, channels: int, patch: int, count: int, dropout: float):
         super().__init__()
-        self.patches, self.dropout = Patches(in_channels, width, patch), nn.Dropout(dropout)
-        self.class_token = nn.init.zeros_(nn.Parameter.lazy((1, 1, width)))
-        self.position = nn.init.normal_(nn.Parameter.lazy((1, 1 + count, width)), std=0.02)
+        self.patches, self.dropout = Patches(in_channels, channels, patch), nn.Dropout(dropout)
+        self.class_token = nn.init.zeros_(nn.Parameter.lazy((1, 1, channels)))
+        self.position = nn.init.normal_(nn.Parameter.lazy((1, 1 + count, channels)), std=0.02)
 
     def forward(self, images):
         x = self.patches(images)
@@ -96,30 +96,34 @@ class ClassToken(nn.Module):
         return x[:, 0]
 
 
-def vit(num_classes: int = 1000, in_channels: int = 3, width: int = 768, depth: int = 12, heads: int = 12, patch: int = 16,
+def vit(num_classes: int = 1000, in_channels: int = 3, channels: int = 768, depth: int = 12, heads: int = 12, patch: int = 16,
         image: int | tuple[int, int] = 224, dropout: float = 0.1) -> Network:
     """ViT reads an image as a sentence whose words are its patches.
 
-    width: numbers a word.  depth: blocks.  image: side, or (H, W), which patches of patch × patch pixels must fill.
+    channels: numbers a word.  depth: blocks.  image: side, or (H, W), which patches of patch × patch pixels must fill.
     dropout: after each linear layer but qkv, and after the positions are added.  The paper: 0.1 on ImageNet alone, 0 on more data.
     Starts as the authors' code: Xavier's uniform weights, each of the three maps of qkv as a matrix of its own; LeCun's normal weights for
     the patches; positions N(0, 0.02²); biases of the two layers after attention N(0, 10⁻¹²), the others, class token and head 0.
     """
-    H, W = (image, image) if isinstance(image, int) else image
-    if patch < 1 or H < patch or W < patch or H % patch or W % patch:
+    sides = image if isinstance(image, (tuple, list)) else (image, image)
+    if len(sides) != 2 or not all(is_whole(side) for side in sides):
+        raise ValueError(f"vit: image should be a side or a pair (height, width) of whole numbers of at least 1, got {image!r}; "
+                         f"the paper has 224")
+    (H, W), depth = sides, whole("vit", "depth", depth, most=MOST_LAYERS)
+    if whole("vit", "patch", patch) > min(H, W) or H % patch or W % patch:
         raise ValueError(f"vit: an image of {H}×{W} pixels cannot be cut into patches of {patch}×{patch}; give image=(H, W) in multiples "
                          f"of patch; the paper has image=224, patch=16")
-    if depth < 1 or heads < 1 or width < heads or width % heads:
-        raise ValueError(f"vit: expected depth of at least 1 and a width that divides into heads, got depth={depth}, width={width}, "
-                         f"heads={heads}; the paper has depth=12, width=768, heads=12")
-    words = Words(in_channels, width, patch, (H // patch) * (W // patch), dropout)
-    body = {f"block{i + 1}": Block(width, heads, dropout) for i in range(depth)}
-    fc = nn.Linear(width, num_classes)
-    head = nn.Sequential(dict(norm=nn.LayerNorm(width, eps=1e-6), token=ClassToken(), fc=fc))
+    if whole("vit", "channels", channels) % whole("vit", "heads", heads):
+        raise ValueError(f"vit: expected channels that divide into heads, got channels={channels}, heads={heads}; the paper has "
+                         f"channels=768, heads=12")
+    words = Words(in_channels, channels, patch, (H // patch) * (W // patch), dropout)
+    body = {f"block{i + 1}": Block(channels, heads, dropout) for i in range(depth)}
+    fc = nn.Linear(channels, num_classes)
+    head = nn.Sequential(dict(norm=nn.LayerNorm(channels, eps=1e-6), token=ClassToken(), fc=fc))
     network = start(Network(words, body, head, (in_channels, H, W), any_size=False), nn.init.lecun_normal_, nn.init.xavier_uniform_)
     nn.init.zeros_(fc.weight)
     for block in network.body:
-        bound = sqrt(6 / (width + width))
+        bound = sqrt(6 / (channels + channels))
         nn.init.uniform_(block.attention.qkv.weight, -bound, bound)
         nn.init.normal_(block.layers[0].bias, std=1e-6)
         nn.init.normal_(block.layers[3].bias, std=1e-6)

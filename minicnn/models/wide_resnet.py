@@ -18,50 +18,52 @@ from dataclasses import replace
 from functools import partial
 
 from .. import nn
-from .blocks import average_and_classify, start
+from .blocks import MOST_LAYERS, average_and_classify, start, whole
 from .network import Network
 from .preact_resnet import Unit
 from .recipe import CIFAR, Recipe
 from .registry import Published, model
 from .resnet import RECIPE, TORCHVISION, bottleneck_layers, residual_network, shapes, stages, torchvision_result
+from .rounding import check_factor, scaled_by
 
 
-def wide_resnet(num_classes: int = 10, in_channels: int = 3, depth: int = 28, width: float = 10, dropout: float = 0.0) -> Network:
+def wide_resnet(num_classes: int = 10, in_channels: int = 3, depth: int = 28, widening: float = 10, dropout: float = 0.0,
+                width: float = 1.0) -> Network:
     """Wide ResNet for 32×32 has few layers, but k times as many channels.
 
-    depth: 6n + 4.  width: k.  dropout: between the convolutions of a block; 0.3 in the paper's variant with it.
+    depth: 6n + 4.  widening: k.  width: factor of all channels, those of the stem too.
+    dropout: between the convolutions of a block; 0.3 in the paper's variant with it.
     Starts from w ~ N(0, 2 / fan_in), γ = 1, β = 0, and the classifier, of which the paper says nothing, from U(±1/√fan_in).
-    ValueError for another depth, and a width that leaves no channel.
+    ValueError for another depth.
     """
-    n, rest = divmod(depth - 4, 6)
+    n, rest = divmod(whole("wide_resnet", "depth", depth, most=6 * MOST_LAYERS, advice="of the form 6n + 4") - 4, 6)
     if rest or n < 1:
         raise ValueError(f"wide_resnet: depth should be 6n + 4 with n of at least 1 (10, 16, 22, 28, 34, 40 …), got {depth!r}")
-    channels = [int(16 * width), int(32 * width), int(64 * width)]
-    if channels[0] < 1:
-        raise ValueError(f"wide_resnet: width multiplies 16 channels and should leave at least one, got {width!r}")
-    stem = nn.Sequential(dict(conv1=nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)))
+    k, scaled = check_factor(widening, "wide_resnet", "widening", "the paper has 1 to 12"), scaled_by(width, "wide_resnet")
+    first, channels = scaled(16), [scaled(16 * k), scaled(32 * k), scaled(64 * k)]
+    stem = nn.Sequential(dict(conv1=nn.Conv2d(in_channels, first, 3, padding=1, bias=False)))
     unit = partial(Unit, dropout=dropout)
     # norm and ReLU of the first unit belong to the stem, which has none: shortcut and F share them
-    body = stages(unit, (n, n, n), channels, 16, opening=partial(unit, shared=True))
+    body = stages(unit, (n, n, n), channels, first, opening=partial(unit, shared=True))
     head = average_and_classify(channels[-1], num_classes, dict(norm=nn.BatchNorm2d(channels[-1]), activation=nn.ReLU()))
     network = Network(stem, body, head, (in_channels, 32, 32))
     start(network, conv=nn.init.kaiming_normal_)
     return network
 
 
-def wide_resnet_large(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (3, 4, 6, 3), width: float = 2,
-                      zero_gamma: bool = False) -> Network:
+def wide_resnet_large(num_classes: int = 1000, in_channels: int = 3, blocks: Sequence[int] = (3, 4, 6, 3), widening: float = 2,
+                      width: float = 1.0, zero_gamma: bool = False) -> Network:
     """Wide ResNet for 224×224 has bottlenecks whose 3×3 is k times as wide.
 
-    blocks: of each stage.  width: k, of the inner channels alone.  zero_gamma: γ = 0 in the last batch norm of a block.
+    blocks: of each stage.  widening: k, factor of the channels inside a bottleneck, which its 3×3 reads and gives, alone.
+    width: factor of all channels, of the inner ones besides k.  zero_gamma: γ = 0 in the last batch norm of a block.
     Starts as those for small images do.
     """
-    if width < 1 / 64:
-        raise ValueError(f"wide_resnet: width multiplies 64 channels and should leave at least one, got {width!r}")
+    inside = scaled_by(check_factor(widening, "wide_resnet", "widening", "the paper has 2"), "wide_resnet")
 
     def layers(c_in: int, c_out: int, stride: int) -> nn.Sequential:
-        return bottleneck_layers(c_in, c_out, stride, inner=int(c_out // 4 * width))
-    return residual_network(layers, 4, blocks, num_classes, in_channels, zero_gamma=zero_gamma)
+        return bottleneck_layers(c_in, c_out, stride, inner=inside(c_out // 4))
+    return residual_network(layers, 4, blocks, num_classes, in_channels, width=width, zero_gamma=zero_gamma, family="wide_resnet")
 
 
 PAPER = "Zagoruyko, Komodakis, \"Wide Residual Networks\", 2016, arXiv:1605.07146"
@@ -82,7 +84,7 @@ for name, (depth, k, params, macs, *published) in {
     model(name, params=params, macs=macs, input_shape=(3, 32, 32), year=2016, paper=PAPER, recipe=SMALL_RECIPE,
           published=tuple(Published(error, data=data, protocol=protocol, verified=read) for error, data, protocol, read in published),
           stages={"stem": (16, 32, 32), "stage1": (16 * k, 32, 32), "stage2": (32 * k, 16, 16), "stage3": (64 * k, 8, 8)})(
-        partial(wide_resnet, depth=depth, width=k))
+        partial(wide_resnet, depth=depth, widening=k))
 
 #          blocks a stage  parameters   multiply-adds   published
 for depth, (blocks, params, macs, *published) in {

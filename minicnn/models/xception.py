@@ -21,7 +21,7 @@ Deviations:
 - First values are Keras' default, Glorot's uniform: the paper has none.
 """
 from .. import nn
-from .blocks import average_and_classify, conv_bn, start
+from .blocks import MOST_LAYERS, average_and_classify, conv_bn, start, whole
 from .network import Network
 from .recipe import Recipe
 from .registry import Published, model
@@ -64,9 +64,7 @@ def xception(num_classes: int = 1000, in_channels: int = 3, middle: int = 8, dro
     middle: blocks of the middle flow.  width: all channels times this.
     Starts from Glorot's U(−r, r), r = √(6 / (fan_in + fan_out)), and biases 0.
     """
-    if not isinstance(middle, int) or middle < 0:
-        raise ValueError(f"xception: middle should be a whole number of at least 0, blocks of the middle flow, got {middle!r}; "
-                         f"the paper has 8")
+    whole("xception", "middle", middle, least=0, most=MOST_LAYERS, advice="blocks of the middle flow")
     scaled = scaled_by(width, "xception")
     c = scaled(64)
     stem = nn.Sequential(dict(conv1=conv_bn(in_channels, scaled(32), 3, stride=2, padding=0), conv2=conv_bn(scaled(32), c, 3, padding=0)))

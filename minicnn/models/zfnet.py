@@ -21,7 +21,7 @@ from functools import partial
 
 from .. import nn
 from .alexnet import classifier, conv
-from .blocks import gaussian, response_norm, start
+from .blocks import MOST, check_blocks, gaussian, response_norm, start
 from .network import Network
 from .recipe import CUT_224_OF_256, IMAGENET_MEAN_ONLY, Recipe
 from .registry import Published, model
@@ -50,8 +50,7 @@ def zfnet(num_classes: int = 1000, in_channels: int = 3, maps: tuple[int, int, i
     Starts from weights N(0, 0.01²) and biases 0.
     maps: of conv3, conv4 and conv5.  width: factor of all numbers of maps and hidden units.
     """
-    if len(maps) != 3:
-        raise ValueError(f"zfnet: maps should be three numbers, of conv3, conv4 and conv5, got {maps!r}; the paper has (384, 384, 256)")
+    check_blocks("zfnet", maps, (384, 384, 256), kinds=True, word="maps", most=MOST)
     c1, c2, c3, c4, c5, hidden = map(scaled_by(width, "zfnet", multiple=2), (96, 256, *maps, 4096))
     network = Network(
         early(in_channels, c1, 7, padding=1),                                                            # 224 → 110 → 55

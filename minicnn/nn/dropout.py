@@ -46,6 +46,6 @@ class DropPath(Dropout):
         super().__init__(p)
 
     def forward(self, input: Any) -> Any:
-        if not self.training or self.p == 0:
+        if not self.training or self.p == 0 or not input.shape[0]:
             return input
         return F.dropout2d(input.reshape(1, input.shape[0], -1), self.p, True).reshape(*input.shape)

@@ -57,8 +57,8 @@ def test_another_order_is_refused():
 
 def network():
     mc.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(2, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 4, 2), nn.Hardswish(), nn.Flatten(),
-                         nn.Dropout(0.3), nn.Linear(4 * 3 * 2, 3))
+    return nn.Sequential(nn.Conv2d(2, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Conv2d(6, 4, 2), nn.Hardswish(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(4 * 3 * 2, 3))
 
 
 X = RNG.standard_normal((4, 2, 10, 8))
@@ -74,7 +74,7 @@ def test_a_right_network_passes_and_is_left_as_it_was():
 
 
 def test_a_network_on_its_kinks_passes():
-    """Half of the image is 0: ReLUs at their kink, windows of ties. A plain difference quotient would be half of what it should."""
+    """Half of the image is 0: ReLUs at their kink, windows of ties. A plain quotient would give half of the slope."""
     model = nn.Sequential(nn.Conv2d(2, 3, 1, bias=False), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(3 * 5 * 4, 3))
     x = X.copy()
     x[:, :, :5] = 0

@@ -134,7 +134,7 @@ def test_width_scales_maps_and_hidden_units_to_even_numbers():
     (lambda: models.create("alexnet", towers=3), "towers should be 2, as on the paper's two GPUs, or 1, where every map sees all; got 3"),
     (lambda: models.create("alexnet", width=0), "alexnet_2012: width should be a number above 0, got 0"),
     (lambda: models.create("alexnet_owt", dropout=1.5), "p is a probability, from 0 to 1, got 1.5"),
-    (lambda: models.zfnet(maps=(384, 256)), "maps should be three numbers, of conv3, conv4 and conv5, got (384, 256)"),
+    (lambda: models.zfnet(maps=(384, 256)), "maps should be 3 whole numbers of at least 1, one for each kind, got (384, 256)"),
 ])
 def test_wrong_options(call, text):
     with pytest.raises(ValueError) as caught:

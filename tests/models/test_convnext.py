@@ -7,7 +7,7 @@ import minicnn.functional as F
 from minicnn import Tensor, models
 from minicnn.models.convnext import TABLE, Block, ChannelNorm
 
-REDUCED = {"convnext": lambda: (models.convnext(blocks=(1, 2), width=8, num_classes=5, drop_path=0.0, layer_scale=0.5), (3, 33, 42))}
+REDUCED = {"convnext": lambda: (models.convnext(blocks=(1, 2), channels=8, num_classes=5, drop_path=0.0, layer_scale=0.5), (3, 33, 42))}
 
 
 def plane(*shape):
@@ -81,10 +81,10 @@ def test_first_values():
 
 
 def test_options():
-    network = models.convnext(blocks=(1, 1, 2), width=16, num_classes=3, in_channels=1)
+    network = models.convnext(blocks=(1, 1, 2), channels=16, num_classes=3, in_channels=1)
     assert network.eval()(mc.meta(2, 1, 64, 48)).shape == (2, 3)
     assert list(dict(network.body.named_children())) == ["stage1", "stage2", "stage3"]
-    with pytest.raises(ValueError, match="convnext: expected blocks of at least 1 in each stage .* got blocks=\\(1, 0\\)"):
+    with pytest.raises(ValueError, match="convnext: blocks should be whole numbers of at least 1, one a stage, got \\(1, 0\\)"):
         models.convnext(blocks=(1, 0))
 
 

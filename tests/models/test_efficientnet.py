@@ -139,10 +139,10 @@ def test_options_reach_the_members():
 
 
 @pytest.mark.parametrize("options, text", [
-    ({"width": 0}, "got width=0, expected a number above 0; B0 has width=1"),
-    ({"depth": -1}, "got depth=-1, expected a number above 0"),
-    ({"image": 0}, "got image=0"),
-    ({"drop_connect": 1}, r"got drop_connect=1, expected a probability in \[0, 1\)"),
+    ({"width": 0}, "width should be a number above 0, got 0; B0 has 1"),
+    ({"depth": -1}, "depth should be a number above 0, got -1"),
+    ({"image": 0}, "image should be a whole number of at least 1, got 0"),
+    ({"drop_connect": 1}, r"drop_connect should be a probability in \[0, 1\), got 1"),
     ({"dropout": 2}, "a probability"),
 ])
 def test_wrong_options(options, text):

@@ -197,7 +197,7 @@ def test_vgg_by_its_blocks():
 @pytest.mark.parametrize("call, text", [
     (lambda: models.create("densenet121_seed_keras", compression=0), "compression should be above 0 and at most 1, got 0; 1.0 is"),
     (lambda: models.create("vgg16_seed_keras", width=-1), "vgg16_seed_keras: width should be a number above 0, got -1; 1.0 is"),
-    (lambda: models.create("vgg11_d2l", arch=(1, 64)), "arch should be pairs (convolutions, maps), one a block, got (1, 64)"),
+    (lambda: models.create("vgg11_d2l", arch=(1, 64)), "arch should be at least one row (convolutions, maps), of whole numbers"),
     (lambda: models.create("vgg16_seed_keras", dropout=2), "p is a probability, from 0 to 1, got 2"),
     (lambda: models.create("resnet50_seed_keras")(mc.meta(1, 1, 224, 224)), "build the model with in_channels=1"),
 ])

@@ -176,5 +176,5 @@ def test_first_values(name):
 @pytest.mark.parametrize("family", ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3"])
 @pytest.mark.parametrize("width", [0, -1.0])
 def test_a_width_of_nothing_is_refused(family, width):
-    with pytest.raises(ValueError, match=rf"{family}: got width={width}, expected a factor above 0"):
+    with pytest.raises(ValueError, match=rf"{family}: width should be a number above 0, got {width}; "):
         getattr(models, family)(width=width)

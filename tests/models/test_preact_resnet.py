@@ -9,11 +9,11 @@ from minicnn.models.preact_resnet import CONNECTIONS, DESIGNS, Connection, Unit
 from .test_resnet import images, randomise
 
 REDUCED = {
-    "preact_resnet": lambda: (models.preact_resnet(blocks=(1, 2), width=4, bottleneck=True), (3, 13, 10)),
-    "preact_resnet:large": lambda: (models.preact_resnet(blocks=(1, 1), width=6, num_classes=5, large=True), (3, 33, 35)),
-    **{f"preact_resnet:{design}": lambda design=design: (models.preact_resnet(blocks=(2, 1), width=4, design=design), (3, 9, 8))
+    "preact_resnet": lambda: (models.preact_resnet(blocks=(1, 2), width=1 / 4, bottleneck=True), (3, 13, 10)),
+    "preact_resnet:large": lambda: (models.preact_resnet(blocks=(1, 1), width=6 / 64, num_classes=5, large=True), (3, 33, 35)),
+    **{f"preact_resnet:{design}": lambda design=design: (models.preact_resnet(blocks=(2, 1), width=1 / 4, design=design), (3, 9, 8))
        for design in DESIGNS},
-    **{f"preact_resnet:{kind}": lambda kind=kind: (models.preact_resnet(blocks=(2,), width=4, connection=kind, shortcut="A"), (3, 9, 8))
+    **{f"preact_resnet:{kind}": lambda kind=kind: (models.preact_resnet(blocks=(2,), width=1 / 4, connection=kind, shortcut="A"), (3, 9, 8))
        for kind in CONNECTIONS if kind != "dropout"},
 }
 
@@ -32,8 +32,8 @@ def test_the_order_of_layers_in_a_unit(design, order):
 
 
 def test_the_original_design_is_the_network_of_2015():
-    ours = models.preact_resnet(blocks=(2, 2, 2), design="original", width=4).double().eval()
-    theirs = randomise(models.resnet_cifar(depth=14, width=4, shortcut="B"))
+    ours = models.preact_resnet(blocks=(2, 2, 2), design="original", width=1 / 4).double().eval()
+    theirs = randomise(models.resnet_cifar(depth=14, width=1 / 4, shortcut="B"))
     names = {"residual.0.conv.": "residual.conv1.", "residual.0.norm.": "residual.between1.norm.", "residual.1.conv.": "residual.conv2.",
              "residual.1.norm.": "residual.after.norm.", "stem.conv1.conv.": "stem.conv1.", "stem.conv1.norm.": "stem.norm."}
     state = {}
@@ -48,7 +48,7 @@ def test_the_original_design_is_the_network_of_2015():
 
 def test_units_add_to_one_sum():
     """x_L = x_l + Σ F_i, to the bit up to rounding, whatever the sign."""
-    model, added = randomise(models.preact_resnet(blocks=(4, 1), width=4)), []
+    model, added = randomise(models.preact_resnet(blocks=(4, 1), width=1 / 4)), []
     first, *others = list(model.body.stage1)
     for unit in others:
         unit.residual.register_forward_hook(lambda module, inputs, output: added.append(output.numpy()))
@@ -119,7 +119,7 @@ def test_a_network_has_the_layers_of_its_name(name, layers):
 
 def test_what_they_start_from():
     mc.manual_seed(0)
-    state = models.preact_resnet(blocks=(1, 1), width=64).state_dict()
+    state = models.preact_resnet(blocks=(1, 1), width=4.0).state_dict()
     for name, fan_out in (("stem.conv1", 64 * 9), ("body.stage2.0.residual.conv2", 128 * 9), ("body.stage2.0.shortcut.conv", 128)):
         assert abs(state[name + ".weight"].numpy().std() / np.sqrt(2 / fan_out) - 1) < 0.05
 

@@ -10,12 +10,12 @@ from minicnn import Tensor, models, nn
 from minicnn.models.resnet import Residual, Subsample, basic_layers, bottleneck_layers, shortcut_of
 
 REDUCED = {
-    "resnet": lambda: (models.resnet(blocks=(1, 2), width=6, bottleneck=True, num_classes=5), (3, 33, 35)),
-    "resnet:basic": lambda: (models.resnet(blocks=(1, 1), width=8, num_classes=5), (3, 33, 35)),
-    "resnet:A": lambda: (models.resnet(blocks=(1, 1), width=8, shortcut="A", num_classes=5), (3, 33, 35)),
-    "resnet:C": lambda: (models.resnet(blocks=(1, 1), width=8, shortcut="C", stride_in_1x1=True, bottleneck=True), (3, 33, 35)),
-    "resnet:plain": lambda: (models.resnet(blocks=(1, 1), width=8, shortcut=None, num_classes=5), (3, 33, 35)),
-    "resnet_cifar": lambda: (models.resnet_cifar(depth=8, width=4), (3, 13, 10)),
+    "resnet": lambda: (models.resnet(blocks=(1, 2), width=6 / 64, bottleneck=True, num_classes=5), (3, 33, 35)),
+    "resnet:basic": lambda: (models.resnet(blocks=(1, 1), width=1 / 8, num_classes=5), (3, 33, 35)),
+    "resnet:A": lambda: (models.resnet(blocks=(1, 1), width=1 / 8, shortcut="A", num_classes=5), (3, 33, 35)),
+    "resnet:C": lambda: (models.resnet(blocks=(1, 1), width=1 / 8, shortcut="C", stride_in_1x1=True, bottleneck=True), (3, 33, 35)),
+    "resnet:plain": lambda: (models.resnet(blocks=(1, 1), width=1 / 8, shortcut=None, num_classes=5), (3, 33, 35)),
+    "resnet_cifar": lambda: (models.resnet_cifar(depth=8, width=1 / 4), (3, 13, 10)),
 }
 
 
@@ -74,7 +74,7 @@ def test_a_block_is_the_formula():
 @pytest.mark.parametrize("bottleneck", [False, True])
 @pytest.mark.parametrize("shortcut", ["A", "B"])
 def test_a_deeper_network_whose_further_blocks_add_nothing_is_the_shallower_one(shortcut, bottleneck):
-    options = dict(width=4, num_classes=5, shortcut=shortcut, bottleneck=bottleneck)
+    options = dict(width=1 / 16, num_classes=5, shortcut=shortcut, bottleneck=bottleneck)
     shallow, deep = randomise(models.resnet(blocks=(1, 2), **options)), models.resnet(blocks=(3, 4), **options).double().eval()
     zeros = {key: np.zeros(value.shape) for key, value in deep.state_dict().items()}
     deep.load_state_dict({**zeros, **{key: value.numpy() for key, value in shallow.state_dict().items()}})
@@ -83,16 +83,16 @@ def test_a_deeper_network_whose_further_blocks_add_nothing_is_the_shallower_one(
 
 
 def test_a_deeper_plain_network_whose_further_layers_are_zero_is_not():
-    plain = randomise(models.resnet(blocks=(2,), width=4, num_classes=5, shortcut=None))
+    plain = randomise(models.resnet(blocks=(2,), width=1 / 16, num_classes=5, shortcut=None))
     for weight in plain.body.stage1[1].parameters():
         nn.init.zeros_(weight)
     a, b = (plain(images(1, 3, 32, 32, seed=seed)).numpy() for seed in (1, 2))
     assert np.array_equal(a, b)                                          # what the image showed is lost
 
 
-@pytest.mark.parametrize("build", [lambda **o: models.resnet(blocks=(2, 1), width=4, **o),
-                                   lambda **o: models.resnet(blocks=(2, 1), width=4, bottleneck=True, **o),
-                                   lambda **o: models.resnet_cifar(depth=14, width=4, **o)])
+@pytest.mark.parametrize("build", [lambda **o: models.resnet(blocks=(2, 1), width=1 / 16, **o),
+                                   lambda **o: models.resnet(blocks=(2, 1), width=1 / 16, bottleneck=True, **o),
+                                   lambda **o: models.resnet_cifar(depth=14, width=1 / 4, **o)])
 def test_zero_gamma_makes_a_block_the_identity(build):
     for zero_gamma in (True, False):
         model = build(zero_gamma=zero_gamma).train()
@@ -149,8 +149,9 @@ def test_any_size_and_features():
 
 @pytest.mark.parametrize("options, message", [
     (dict(shortcut="D"), "'A' (zero padding), 'B' (projections where shapes change), 'C' (projections everywhere)"),
-    (dict(blocks=()), "such as (2, 2, 2, 2), got ()"), (dict(blocks=(2, 0)), "got (2, 0)"), (dict(blocks=3), "got 3"),
-    (dict(width=0), "whole number of at least 1, got 0"), (dict(width=0.5), "got 0.5")])
+    (dict(blocks=()), "resnet: blocks should be whole numbers of at least 1, one a stage, got (); the paper's are (2, 2, 2, 2)"),
+    (dict(blocks=(2, 0)), "got (2, 0)"), (dict(blocks=3), "got 3"),
+    (dict(width=0), "resnet: width should be a number above 0, got 0; 1.0 is the network as published")])
 def test_bad_options(options, message):
     with pytest.raises(ValueError) as error:
         models.create("resnet18", **options)

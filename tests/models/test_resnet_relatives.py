@@ -16,11 +16,11 @@ from .test_resnet import images, randomise, shapes
 
 # the stem of wide_resnet:large is 64 wide: on a larger image steps of finite differences cross a ReLU's kink too often
 REDUCED = {
-    "wide_resnet": lambda: (models.wide_resnet(depth=10, width=0.25, dropout=0.3), (3, 13, 10)),
-    "wide_resnet:large": lambda: (wide_resnet_large(blocks=(1,), width=0.125, num_classes=3), (3, 13, 11)),
-    "resnext": lambda: (models.resnext(blocks=(1, 1), cardinality=4, base_width=2, width=8, num_classes=5), (3, 33, 35)),
-    "senet": lambda: (models.senet(blocks=(1, 1), reduction=4, width=4, num_classes=5), (3, 33, 35)),
-    "senet:154": lambda: (senet154(blocks=(1, 2), reduction=4, width=4, groups=4, num_classes=5), (3, 33, 35)),
+    "wide_resnet": lambda: (models.wide_resnet(depth=10, widening=0.25, dropout=0.3), (3, 13, 10)),
+    "wide_resnet:large": lambda: (wide_resnet_large(blocks=(1,), widening=0.125, num_classes=3), (3, 13, 11)),
+    "resnext": lambda: (models.resnext(blocks=(1, 1), cardinality=4, base_width=16, width=1 / 8, num_classes=5), (3, 33, 35)),
+    "senet": lambda: (models.senet(blocks=(1, 1), reduction=4, width=1 / 16, num_classes=5), (3, 33, 35)),
+    "senet:154": lambda: (senet154(blocks=(1, 2), reduction=4, width=1 / 16, groups=4, num_classes=5), (3, 33, 35)),
 }
 
 
@@ -68,7 +68,7 @@ def test_bad_cardinality():
 # wide residual networks
 
 def test_width_one_is_the_pre_activation_network():
-    wide, thin = models.wide_resnet(depth=16, width=1), models.preact_resnet(blocks=(2, 2, 2))
+    wide, thin = models.wide_resnet(depth=16, widening=1), models.preact_resnet(blocks=(2, 2, 2))
     assert shapes(wide) == shapes(thin)
     wide, x = randomise(wide), images(2, 3, 12, 9)
     thin = thin.double().eval()
@@ -85,7 +85,7 @@ def test_a_network_has_the_layers_of_its_name(name, layers):
 
 
 def test_parameters_grow_with_the_square_of_the_width():
-    a, b = (parameters(models.wide_resnet(depth=16, width=k)) for k in (4, 8))
+    a, b = (parameters(models.wide_resnet(depth=16, widening=k)) for k in (4, 8))
     assert b / a == pytest.approx(4, rel=0.02)
 
 
@@ -105,11 +105,11 @@ def test_only_the_3x3_is_wider_for_large_images():
     assert set(wide) == set(thin)
     assert wide["body.stage2.0.residual.1.conv.weight"] == (256, 256, 3, 3) and thin["body.stage2.0.residual.1.conv.weight"][0] == 128
     assert all(wide[key] == thin[key] for key in wide if "shortcut" in key or "residual.2.norm" in key or key.startswith(("stem", "head")))
-    assert shapes(wide_resnet_large(width=1)) == thin
+    assert shapes(wide_resnet_large(widening=1)) == thin
 
 
 @pytest.mark.parametrize("options, message", [(dict(depth=27), r"6n \+ 4 .*10, 16, 22, 28.* got 27"), (dict(depth=4), "got 4"),
-                                              (dict(width=0.01), "at least one, got 0.01")])
+                                              (dict(widening=0), "widening should be a number above 0, got 0")])
 def test_bad_wide_options(options, message):
     with pytest.raises(ValueError, match=message):
         models.create("wrn28_10", **options)
@@ -122,7 +122,7 @@ def gates(model):
 
 
 def test_open_gates_are_the_residual_network():
-    options = dict(blocks=(1, 2), width=4, num_classes=5)
+    options = dict(blocks=(1, 2), width=1 / 16, num_classes=5)
     plain = randomise(models.resnet(bottleneck=True, stride_in_1x1=True, **options))
     gated = models.senet(reduction=4, ceil_mode=False, **options).double().eval()
     opened = {key: np.full(value.shape, 1000.0 if key.endswith("expand.bias") else 0) for key, value in gated.state_dict().items()}
@@ -132,7 +132,7 @@ def test_open_gates_are_the_residual_network():
 
 
 def test_a_gate_weighs_the_residual_branch_before_the_sum():
-    model = randomise(models.senet(blocks=(2,), width=4, reduction=4))
+    model = randomise(models.senet(blocks=(2,), width=1 / 16, reduction=4))
     block, x = model.body.stage1[1], abs(images(2, 16, 5, 6))
     block.residual[3].load_state_dict({key: np.zeros(value.shape) for key, value in block.residual[3].state_dict().items()})
     f = block.residual[:3](x)                                                                # σ(0) = 1/2
@@ -171,8 +171,8 @@ def test_bad_reduction():
 
 # all of them
 
-@pytest.mark.parametrize("build", [lambda: models.resnext(blocks=(2,), cardinality=4, base_width=2, width=8, zero_gamma=True),
-                                   lambda: models.senet(blocks=(2,), width=8, reduction=4, zero_gamma=True),
+@pytest.mark.parametrize("build", [lambda: models.resnext(blocks=(2,), cardinality=4, base_width=16, width=1 / 8, zero_gamma=True),
+                                   lambda: models.senet(blocks=(2,), width=1 / 8, reduction=4, zero_gamma=True),
                                    lambda: wide_resnet_large(blocks=(2,), zero_gamma=True)])
 def test_zero_gamma_makes_a_block_the_identity(build):
     block = build().train().body.stage1[1]

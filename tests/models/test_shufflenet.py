@@ -128,10 +128,10 @@ def test_other_widths():
 
 @pytest.mark.parametrize("build, options, text", [
     (models.shufflenet_v1, {"groups": 5}, "got groups=5, expected one of 1, 2, 3, 4, 8"),
-    (models.shufflenet_v1, {"width": 0}, "got width=0, expected a factor above 0"),
-    (models.shufflenet_v1, {"units": (4, 8)}, r"got units=\(4, 8\), expected three numbers"),
-    (models.shufflenet_v2, {"width": -1}, "got width=-1, expected a factor above 0: 0.5, 1.0, 1.5, 2.0"),
-    (models.shufflenet_v2, {"units": (0, 1, 1)}, r"got units=\(0, 1, 1\), expected three numbers"),
+    (models.shufflenet_v1, {"width": 0}, "width should be a number above 0, got 0; the paper has"),
+    (models.shufflenet_v1, {"units": (4, 8)}, r"units should be 3 whole numbers of at least 1, .* got \(4, 8\)"),
+    (models.shufflenet_v2, {"width": -1}, "width should be a number above 0, got -1; 0.5, 1.0, 1.5, 2.0 are"),
+    (models.shufflenet_v2, {"units": (0, 1, 1)}, r"units should be 3 whole numbers of at least 1, .* got \(0, 1, 1\)"),
 ])
 def test_wrong_options(build, options, text):
     with pytest.raises(ValueError, match=text):

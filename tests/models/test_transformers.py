@@ -17,9 +17,9 @@ def with_head(network):
 
 
 REDUCED = {
-    "vit": lambda: (with_head(models.vit(width=12, depth=2, heads=3, patch=4, image=(12, 16), num_classes=5, dropout=0.0)), (3, 12, 16)),
+    "vit": lambda: (with_head(models.vit(channels=12, depth=2, heads=3, patch=4, image=(12, 16), num_classes=5, dropout=0.0)), (3, 12, 16)),
     # planes of 9×11, 5×6 and 3×3: filled up, shifted, and one window alone
-    "swin": lambda: (models.swin(blocks=(2, 2, 1), heads=(1, 2, 4), width=4, window=3, num_classes=5, drop_path=0.0), (3, 36, 44)),
+    "swin": lambda: (models.swin(blocks=(2, 2, 1), heads=(1, 2, 4), channels=4, window=3, num_classes=5, drop_path=0.0), (3, 36, 44)),
 }
 
 
@@ -56,7 +56,7 @@ def test_attention_is_the_formula():
 
 def small_vit(**options):
     mc.manual_seed(0)
-    return with_head(models.vit(width=12, depth=2, heads=3, patch=4, image=(8, 12), num_classes=5, **options)).double().eval()
+    return with_head(models.vit(channels=12, depth=2, heads=3, patch=4, image=(8, 12), num_classes=5, **options)).double().eval()
 
 
 def test_patches_are_one_linear_map_row_by_row():
@@ -89,7 +89,7 @@ def test_the_class_token_alone_is_classified():
 
 def test_first_values_of_vit():
     mc.manual_seed(0)
-    network = models.vit(width=192, depth=1, heads=3)
+    network = models.vit(channels=192, depth=1, heads=3)
     block, bound = network.body.block1, sqrt(6 / (192 + 192))
     for m in range(3):                                                                  # each of the three maps is a matrix of its own
         largest = np.abs(block.attention.qkv.weight.numpy()[192 * m:192 * (m + 1)]).max()
@@ -102,19 +102,19 @@ def test_first_values_of_vit():
 
 
 def test_dropout_stands_where_the_paper_puts_it():
-    network = models.vit(width=12, depth=2, heads=3, dropout=0.25)
+    network = models.vit(channels=12, depth=2, heads=3, dropout=0.25)
     assert [layer.p for layer in network.modules() if isinstance(layer, mc.nn.Dropout)] == [0.25] * (1 + 3 * 2)
     assert not any(isinstance(layer, mc.nn.Dropout) for layer in network.body.block1.attention.modules())
 
 
 def test_vit_takes_one_size():
-    network = models.vit(width=12, depth=1, heads=2, patch=8, image=(16, 40), in_channels=1, num_classes=3)
+    network = models.vit(channels=12, depth=1, heads=2, patch=8, image=(16, 40), in_channels=1, num_classes=3)
     assert network(mc.meta(2, 1, 16, 40)).shape == (2, 3)
     with pytest.raises(ValueError, match=r"vit_b16: expected images of 3×224×224, .* resize them"):
         models.create("vit_b16")(mc.meta(1, 3, 256, 256))
     with pytest.raises(ValueError, match=r"vit: an image of 225×224 pixels cannot be cut into patches of 16×16; give image="):
         models.vit(image=(225, 224))
-    with pytest.raises(ValueError, match=r"vit: expected depth of at least 1 and a width that divides into heads, got .* heads=5"):
+    with pytest.raises(ValueError, match=r"vit: expected channels that divide into heads, got channels=768, heads=5"):
         models.vit(heads=5)
 
 
@@ -226,7 +226,7 @@ def test_first_values_of_swin():
 
 
 def test_swin_takes_any_size():
-    options = dict(blocks=(2, 2), heads=(1, 2), width=4, window=3, num_classes=3)
+    options = dict(blocks=(2, 2), heads=(1, 2), channels=4, window=3, num_classes=3)
     for H, W in ((4, 4), (33, 47), (24, 48)):
         assert models.swin(**options, in_channels=1)(mc.meta(2, 1, H, W)).shape == (2, 3)
     with pytest.raises(ValueError, match="the smallest that fit are 3×4×4"):
@@ -234,9 +234,9 @@ def test_swin_takes_any_size():
 
 
 @pytest.mark.parametrize("option, text", [
-    (dict(heads=(3, 6)), "expected blocks and heads for each stage"), (dict(blocks=(2, 0, 6, 2)), "expected blocks and heads"),
-    (dict(width=95), "that its heads share evenly, got .* width=95"), (dict(window=1), "expected window of at least 2"),
-    (dict(patch=0), "patch of at least 1, got 7 and 0")])
+    (dict(heads=(3, 6)), "expected heads for each stage"), (dict(blocks=(2, 0, 6, 2)), "blocks should be whole numbers of at least 1"),
+    (dict(channels=95), "share its channels .* evenly, got .* channels=95"), (dict(window=1), "expected window of at least 2"),
+    (dict(patch=0), "patch of at least 1, .* got window=7 and patch=0")])
 def test_options_that_swin_refuses(option, text):
     with pytest.raises(ValueError, match=f"swin: .*{text}"):
         models.swin(**option)

@@ -72,7 +72,7 @@ def test_options():
 
 
 @pytest.mark.parametrize("options, text", [
-    ({"middle": -1}, "xception: middle should be a whole number of at least 0, blocks of the middle flow, got -1; the paper has 8"),
+    ({"middle": -1}, "xception: middle should be a whole number of at least 0, blocks of the middle flow, got -1; more than 1,000"),
     ({"width": 0.0}, "xception: width should be a number above 0, got 0.0"),
 ])
 def test_options_that_make_no_sense(options, text):
