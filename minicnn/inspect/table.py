@@ -55,8 +55,8 @@ def render(table: Any) -> str:
 def table(summary: "Summary", by_stage: bool = False) -> str:
     """The layers of a Summary with sums of each part; by_stage: a line a stage."""
     grid = Table(box=box.SIMPLE_HEAD, show_footer=False, pad_edge=False)
-    for name in ("layer", "type", "output", "sees", "parameters", "multiply-adds", "memory"):
-        grid.add_column(name, justify="left" if name in ("layer", "type", "output") else "right", no_wrap=True)
+    for name in ("stage" if by_stage else "layer", "" if by_stage else "type", "output", "sees", "parameters", "multiply-adds", "memory"):
+        grid.add_column(name, justify="right" if name in ("sees", "parameters", "multiply-adds", "memory") else "left", no_wrap=True)
     for part, rows in [("", stages(summary))] if by_stage else sections(summary):
         for row in rows:
             grid.add_row(row.name, row.type, shape_text(row.output_shape), field_text(row.receptive_field), *_numbers(row))
