@@ -54,6 +54,7 @@ def render(table: Any) -> str:
 
 def table(summary: "Summary", by_stage: bool = False) -> str:
     """The layers of a Summary with sums of each part; by_stage: a line a stage."""
+    by_stage = by_stage and sections(summary)[0][0] != ""
     grid = Table(box=box.SIMPLE_HEAD, show_footer=False, pad_edge=False)
     for name in ("stage" if by_stage else "layer", "" if by_stage else "type", "output", "sees", "parameters", "multiply-adds", "memory"):
         grid.add_column(name, justify="right" if name in ("sees", "parameters", "multiply-adds", "memory") else "left", no_wrap=True)
