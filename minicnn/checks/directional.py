@@ -67,7 +67,7 @@ def check_directions(model: Module, x: np.ndarray, *, tolerance: float = 1e-5, s
             moves = {name: rng.standard_normal(a.shape) * (np.sqrt(np.mean(a * a)) or 1.0) for name, a in start.items()}
             parts = [float((gradients[name] * moves[name]).sum()) for name in gradients]
             analytic, size = sum(parts), float(np.sqrt(np.sum(np.square(parts))))
-            row = Row(f"direction {number + 1} of all {len(leaves)} tensors", (sum(a.size for a in start.values()),), 0, float("nan"))
+            row = Row(f"direction {number + 1} of all {len(leaves)} tensors", (sum(a.size for a in start.values()),), 0, float("inf"))
             for step in STEPS:
                 losses = []
                 for sign in (1, -1):
@@ -81,7 +81,7 @@ def check_directions(model: Module, x: np.ndarray, *, tolerance: float = 1e-5, s
                 if not error >= row.error:
                     row = Row(row.name, row.shape, row.checked, error, f"at step {step:g}", numeric, analytic)
                 row.checked += 1
-                if error <= tolerance:
+                if not error > tolerance:                                 # or NaN, which no other step makes good
                     break
             report.rows.append(row)
     finally:

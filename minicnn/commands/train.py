@@ -130,18 +130,8 @@ def check(config) -> None:
 
 def needed_memory(model, shape) -> float:
     """Bytes of a training step, about: what each operation gives out and the gradient of it, and for each weight four numbers."""
-    from math import prod
-
-    from .. import meta, no_grad, observe
-    size = 0
-
-    def count(event):
-        nonlocal size
-        if event.moment == "forward" and not event.op.view:
-            size += sum(y.dtype.itemsize * prod(y.shape) for y in event.outputs)
-    with no_grad(), observe(count):
-        model(meta(shape))
-    return 1.5 * size + 4 * sum(p.dtype.itemsize * p.numel() for p in model.parameters())
+    from ..models.budget import given_out
+    return 1.5 * given_out(model, shape) + 4 * sum(p.dtype.itemsize * p.numel() for p in model.parameters())
 
 
 def free_memory() -> float | None:

@@ -9,6 +9,7 @@ from math import prod
 
 from ..functional import meta
 from ..modes import no_grad
+from ..nn import Module
 from ..observers import Event, observe
 from .registry import ModelInfo, Published, create, info, names
 
@@ -21,15 +22,21 @@ def memory(name: str) -> int:
 
     A little more than the memory that mc.summary tells of layers: the positions that max pooling keeps, and what is computed in between.
     """
-    found, size = info(name), 0
+    found = info(name)
+    return given_out(create(found.name).eval(), (1, *found.input_shape)) + FLOAT32 * found.params
+
+
+def given_out(model: Module, shape: tuple[int, ...]) -> int:
+    """Bytes of the outputs of all operations for a batch of this shape; a view of what was there takes none."""
+    size = 0
 
     def count(event: Event) -> None:
         nonlocal size
         if event.moment == "forward" and not event.op.view:
             size += sum(y.dtype.itemsize * prod(y.shape) for y in event.outputs)
     with no_grad(), observe(count):
-        create(found.name).eval()(meta(1, *found.input_shape))
-    return size + FLOAT32 * found.params
+        model(meta(*shape))
+    return size
 
 
 NEEDS: dict[str, tuple[str, Callable[[ModelInfo], int]]] = {
