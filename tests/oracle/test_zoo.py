@@ -3,6 +3,9 @@
 Each registered key map loads their state_dict into our network. In evaluation the scores agree, in float32, and after one step of SGD the
 updated weights and the step itself agree, in float64: to 1e-4 of the largest. What does not matter here is turned off: dropout.
 
+With random weights some networks lose all digits of float32 on the way (timm's SE-ResNet-101 and 152: scores of 1e5, and PyTorch's own
+float32 is 0.15 of the largest away from its float64). Only where the oracle is that far from itself, the scores are compared in float64.
+
     pytest -m slow tests/oracle/test_zoo.py             all of them; one of each family is in the default suite
 """
 import numpy as np
@@ -53,14 +56,17 @@ def test_same_weights_same_answer(name, source):
     ours.load_state_dict(models.translate(start, ours, source))
     x, labels = images(ours, models.info(name)), np.array([3, 5])
 
-    with torch.no_grad():
-        expected = theirs.eval()(torch.from_numpy(x)).numpy()
-    with mc.no_grad():
-        found = ours.eval()(Tensor(x)).numpy()
-    assert error(found, expected) < TOLERANCE
+    def answers():
+        with torch.no_grad(), mc.no_grad():
+            return ours.eval()(Tensor(x)).numpy(), theirs.eval()(torch.from_numpy(x)).numpy()
 
+    found, expected = answers()
     ours, theirs = ours.double(), theirs.double()              # in training, planes of a few pixels normalise the last digits away
     x = x.astype(np.float64)
+    if error(found, expected) >= TOLERANCE:
+        exact, oracle = answers()
+        assert error(expected, oracle) >= TOLERANCE, "float32 loses no digits in the oracle"
+        assert error(exact, oracle) < TOLERANCE
     optimizer = mc.optim.SGD(ours.parameters(), lr=0.01)
     scores = ours.train()(Tensor(x))
     F.cross_entropy(scores, Tensor(labels)).backward()
