@@ -1,8 +1,33 @@
-"""A test case of an operation: what kernels/*/cases.py lists, and every form of the operation is held to."""
+"""A test case of an operation: what kernels/*/cases.py lists, and every form of the operation is held to.
+
+Beside its list, CASES, each cases.py has  draw(dice, op) -> Case:  a case of random shapes and options that the operation takes, small
+enough for plain loops. A Dice is asked for whole numbers and choices; where its answers come from is its own business: a generator of
+random numbers here, the hypothesis library in the tests.
+"""
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+
+
+class Dice:
+    """Whole numbers and choices from a generator of random numbers."""
+
+    def __init__(self, rng: np.random.Generator):
+        self.rng = rng
+
+    def integer(self, low: int, high: int) -> int:
+        """One of low … high, both included."""
+        return int(self.rng.integers(low, high + 1))
+
+    def pick(self, *choices: Any) -> Any:
+        """One of the choices."""
+        return choices[self.integer(0, len(choices) - 1)]
+
+    def integers(self, count: int, low: int, high: int) -> tuple[int, ...]:
+        """count numbers of low … high."""
+        return tuple(self.integer(low, high) for _ in range(count))
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,12 @@ _LATER = {
     "checks": ("minicnn.checks", None),           "inspect": ("minicnn.inspect", None),
     "save": ("minicnn.io", "save"),               "load": ("minicnn.io", "load"),
     "gradcheck": ("minicnn.checks", "gradcheck"), "summary": ("minicnn.inspect", "summary"),
-    "profile": ("minicnn.inspect", "profile"),
+    "profile": ("minicnn.inspect", "profile"),    "gradgradcheck": ("minicnn.checks", "gradgradcheck"),
+    "numerical_backward": ("minicnn.checks", "numerical_backward"),
 }
 if TYPE_CHECKING:
     from . import checks, data, inspect, io, models, training
-    from .checks import gradcheck
+    from .checks import gradcheck, gradgradcheck, numerical_backward
     from .inspect import profile, summary
     from .io import load, save
 
@@ -58,7 +59,7 @@ def __dir__():
 
 __all__ = [
     "Op", "Parameter", "Tensor", "arange", "cat", "checkpoint", "checks", "data", "detect_anomaly", "enable_grad", "full", "functional",
-    "get_backend", "get_num_threads", "grad", "gradcheck", "inspect", "io", "is_grad_enabled", "kernels", "load", "manual_seed", "matmul",
-    "maximum", "meta", "minimum", "models", "nn", "no_grad", "observe", "ones", "optim", "profile", "rand", "randn", "save",
-    "set_num_threads", "stack", "summary", "training", "use_backend", "where", "zeros",
+    "get_backend", "get_num_threads", "grad", "gradcheck", "gradgradcheck", "inspect", "io", "is_grad_enabled", "kernels", "load",
+    "manual_seed", "matmul", "maximum", "meta", "minimum", "models", "nn", "no_grad", "numerical_backward", "observe", "ones", "optim",
+    "profile", "rand", "randn", "save", "set_num_threads", "stack", "summary", "training", "use_backend", "where", "zeros",
 ]

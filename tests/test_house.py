@@ -16,7 +16,7 @@ FLOORS = [                      # a file imports from its own floor and from tho
     {"functional"},
     {"nn"},
     {"models", "optim", "data"},
-    {"training", "checks", "inspect", "tracing", "io"},
+    {"training", "checks", "inspect", "tracing", "io", "pytest_plugin"},
     {"classroom", "commands", "cli", "__main__"},
 ]
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "paddle", "chainer", "autograd", "tinygrad", "theano"}

@@ -12,7 +12,7 @@ and  CONSTANTS  (arguments without a gradient though they are floats: class weig
 import importlib
 import zlib
 from collections.abc import Iterator
-from functools import cache
+from functools import wraps
 from importlib.util import find_spec
 from typing import Any
 
@@ -40,6 +40,7 @@ class Subject:
         file = kernels.module(op, "reference")
         self.form = getattr(file, op) if hasattr(self.module, "MEMBERS") else file
         self.steps = hasattr(self.form, "step")                # optimisers: one function that writes in place, and no gradient
+        self.known: dict = {}
 
     def __str__(self):
         folder = FOLDERS[self.op]
@@ -76,21 +77,32 @@ def outputs(result) -> list:
     return list(result) if isinstance(result, tuple) else [result]
 
 
-@cache
+def once(function):
+    """Computes function(subject, dtype) once.  The subject keeps the result: it goes when the subject goes."""
+    @wraps(function)
+    def kept(subject, dtype):
+        key = function.__name__, dtype
+        if key not in subject.known:
+            subject.known[key] = function(subject, dtype)
+        return subject.known[key]
+    return kept
+
+
+@once
 def inputs(subject: Subject, dtype: str) -> list:
     """Read only: the inputs of a case, rounded to the dtype; integers as they are."""
     arrays = [None if a is None else np.asarray(a) for a in subject.case.arrays(random(str(subject)))]
     return [None if a is None else np.array(a, dtype if a.dtype.kind == "f" else a.dtype, order="C") for a in arrays]
 
 
-@cache
+@once
 def expected(subject: Subject, dtype: str) -> tuple[list, list]:
     """Read only: the outputs of spec in float64 on the rounded inputs, and the inputs as it leaves them."""
     arrays = subject.copies(dtype, compute="float64")
     return subject.spec(arrays), arrays
 
 
-@cache
+@once
 def reference_gradients(subject: Subject, dtype: str) -> tuple:
     """Read only: backward of the reference in float64, on the rounded inputs and the rounded upstream gradient."""
     kernel = kernels.load(subject.op, "reference")
@@ -202,14 +214,14 @@ def test_reference_gradients(subject):
         differences(subject, arrays, i, found[i], g, rng)
 
 
-def differences(subject: Subject, arrays: list, i: int, gradient: np.ndarray, g: np.ndarray, rng):
+def differences(subject: Subject, arrays: list, i: int, gradient: np.ndarray, g: np.ndarray, rng, coordinates: int = COORDINATES):
     """gradient · d  against  Σ g·(spec(x + hd) − spec(x − hd)) / 2h  for input i: d single coordinates, then random directions."""
     x, size = arrays[i], arrays[i].size
     if not size or not g.size:
         assert error(gradient, np.zeros(x.shape)) == 0.0, f"gradient {i} of an empty output should be zero"
         return
     # spec is slow on large arrays: fewer coordinates there, and the directions, in which every element has a part
-    count = min(size, COORDINATES, 10_000 // (g.size + sum(a.size for a in arrays if a is not None)))
+    count = min(size, coordinates, 10_000 // (g.size + sum(a.size for a in arrays if a is not None)))
     steps = [np.zeros(x.shape) for _ in range(count)]
     for d, flat in zip(steps, rng.choice(size, count, replace=False)):
         d.flat[flat] = 1.0

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 
-from ..case import Case
+from ..case import Case, Dice
 from . import A, MEMBERS, S
 
 OPTIONS = {                                                       # a name for each set of options
@@ -56,3 +56,16 @@ CASES = [case for op in MEMBERS for name, options in OPTIONS.get(op, {"": {}}).i
     Case(f"two blocks {name}".strip(), ((1, 4099),), options, op=op),
     Case(f"kinks and extremes {name}".strip(), ((3, 5),), options, edges, smooth=False, gradients=edge_gradients, op=op),
 )]
+
+
+def wide(rng, case):
+    """Far enough out for kinks at 3 and 6."""
+    return [3 * rng.standard_normal(case.shapes[0])]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """At least 6 numbers: a single one may well be where the function is flat, or its slope goes through 0, and that is rounding alone."""
+    options = {"leaky_relu": dict(negative_slope=dice.pick(0.01, 0.3, -0.5)), "elu": dict(alpha=dice.pick(1.0, 0.3, 2.0)),
+               "gelu": dict(approximate=dice.pick("none", "tanh"))}
+    x = (*dice.integers(dice.integer(0, 3), 1, 3), dice.integer(6, 9))
+    return Case("drawn", (x,), options.get(op, {}), wide if op in ("relu6", "hardsigmoid", "hardswish") else None, op=op)

@@ -1,5 +1,5 @@
 """Shapes chosen to hurt: sizes that do not divide, more outputs than inputs, one output, off the square."""
-from ..case import Case
+from ..case import Case, Dice
 
 CASES = [
     Case("global", ((2, 3, 5, 7),), dict(output_size=(1, 1))),
@@ -13,3 +13,9 @@ CASES = [
     Case("empty_batch", ((0, 2, 4, 4),), dict(output_size=(2, 2))),
     Case("many_planes", ((5, 13, 4, 5),), dict(output_size=(3, 2))),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """For adaptive max pooling too.  Sizes are drawn apart, so windows overlap, lie side by side, or see one pixel several times."""
+    N, C, H, W = *dice.integers(2, 1, 3), *dice.integers(2, 1, 8)
+    return Case("drawn", ((min(N, 300 // (C * H * W)), C, H, W),), dict(output_size=dice.integers(2, 1, 6)))

@@ -1,4 +1,5 @@
 """Shapes chosen to hurt: sizes that do not divide, more outputs than inputs, one output, off the square."""
+from ..adaptive_avg_pool2d.cases import draw as draw
 from ..case import Case
 
 CASES = [

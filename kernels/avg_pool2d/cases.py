@@ -1,5 +1,6 @@
 """Shapes chosen to hurt: every divisor rule beside padding and ceil mode, off the square, overlapping and gapped windows."""
-from ..case import Case
+from ..case import Case, Dice
+from ..max_pool2d.cases import axis
 
 
 def options(kernel_size, stride, padding=((0, 0), (0, 0)), ceil_mode=False, count_include_pad=True, divisor_override=None):
@@ -28,3 +29,11 @@ CASES = [
     Case("empty_batch", ((0, 2, 4, 4),), options((2, 2), (2, 2))),
     Case("many_planes", ((5, 13, 4, 5),), options((2, 2), (2, 2))),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    (H, W), window, stride, padding, _ = zip(axis(dice, dilated=False), axis(dice, dilated=False))
+    C = dice.integer(1, min(4, 300 // (H * W)))
+    N = dice.integer(1, min(3, 300 // (C * H * W)))
+    ceil_mode, count_include_pad, divisor = dice.pick(False, True), dice.pick(True, False), dice.pick(None, None, 3, 7)
+    return Case("drawn", ((N, C, H, W),), options(window, stride, padding, ceil_mode, count_include_pad, divisor))

@@ -1,5 +1,7 @@
 """Shapes chosen to hurt: off the square, no plane at all, one image, two values a channel, one channel, a mean far from 0, no batch."""
-from ..case import Case
+from math import prod
+
+from ..case import Case, Dice
 
 TRAIN = dict(training=True, momentum=0.1, eps=1e-5)
 EVAL = dict(training=False, momentum=0.1, eps=1e-5)
@@ -47,3 +49,15 @@ CASES = [
     Case("no_batch", shapes((0, 3, 2, 2)), TRAIN, inputs),
     Case("evaluation_no_batch", shapes((0, 3, 2, 2)), EVAL, inputs),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """In training mostly 3 values a channel or more: x̂ of two values is about ±1 whatever they are, and the gradient nearly 0."""
+    training, C, plane = dice.pick(True, False), dice.integer(1, 4), dice.integers(dice.integer(0, 3), 1, 3)
+    least = dice.pick(3, 3, 3, 3, 2) if training else 1
+    fewest = -(-least // prod(plane))                                      # images, for as many values
+    x, channel = (dice.integer(fewest, fewest + 2), C, *plane), (C,)
+    running = channel if dice.pick(True, True, False) or not training else None
+    eps = 0.5 if least == 2 else dice.pick(1e-5, 1e-3, 0.5)                # two values that are close would need too small a step
+    return Case("drawn", (x, dice.pick(channel, channel, None), dice.pick(channel, channel, None), running, running),
+                dict(training=training, momentum=dice.pick(0.1, 0.4, 1.0), eps=eps), inputs)

@@ -1,5 +1,5 @@
 """Shapes chosen to hurt: off the square, odd, stride below and above the window, uneven padding, dilation, groups, one of everything."""
-from ..case import Case
+from ..case import Case, Dice
 
 
 def case(name, x, weight, bias=True, stride=(1, 1), padding=((0, 0), (0, 0)), dilation=(1, 1), groups=1):
@@ -37,3 +37,22 @@ CASES = [
     case("depthwise, more than one tile", (1, 4, 26, 22), (4, 1, 16, 16), groups=4),
     case("more images than partial sums", (19, 1, 3, 4), (2, 1, 2, 2)),
 ]
+
+
+def axis(dice: Dice) -> tuple:
+    """Size, window, stride, padding and dilation along one axis: so large that about 1 … 3 windows fit, with a rest below the stride."""
+    window, stride, padding = dice.integer(1, 4), dice.integer(1, 3), dice.integers(2, 0, 2)
+    dilation = dice.pick(1, dice.integer(1, 5 - window))
+    size = dilation * (window - 1) + 1 + stride * dice.integer(0, 2) + dice.integer(0, stride - 1) - sum(padding)
+    return max(1, size), window, stride, padding, dilation
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """One group, several, or one a channel (with one output channel or more for each)."""
+    (H, W), (R, S), stride, padding, dilation = zip(axis(dice), axis(dice))
+    room = 300 // (H * W)                                                  # planes of x, N·C
+    groups = dice.integer(1, min(3, room))
+    Cg = dice.integer(1, min(3, room // groups))
+    N = dice.integer(1, min(3, room // (groups * Cg)))
+    return case("drawn", (N, groups * Cg, H, W), (groups * dice.integer(1, 3), Cg, R, S), dice.pick(True, False),
+                stride, padding, dilation, groups)

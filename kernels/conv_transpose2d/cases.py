@@ -1,5 +1,5 @@
 """Shapes chosen to hurt: off the square, odd, overlapping and gaping stamps, uneven padding, output padding, dilation, groups."""
-from ..case import Case
+from ..case import Case, Dice
 
 
 def case(name, x, weight, bias=True, stride=(1, 1), padding=((0, 0), (0, 0)), output_padding=(0, 0), dilation=(1, 1), groups=1):
@@ -27,3 +27,21 @@ CASES = [
     case("empty batch",             (0, 2, 3, 3),     (2, 3, 3, 3)),
     case("more than one tile",      (1, 1, 17, 15),   (1, 2, 8, 9),   stride=(2, 1), bias=False),
 ]
+
+
+def axis(dice: Dice) -> tuple:
+    """Size, window, stride, padding, output padding and dilation along one axis: the padding leaves at least one pixel of the output."""
+    window, stride, count = dice.integer(1, 4), dice.integer(1, 3), dice.integer(1, 3)
+    dilation = dice.pick(1, dice.integer(1, 5 - window))
+    output_padding = dice.integer(0, max(stride, dilation) - 1)
+    most = (count - 1) * stride + dilation * (window - 1) + output_padding          # one less than the output without padding
+    before = dice.integer(0, min(most, 3))
+    return count, window, stride, (before, dice.integer(0, min(most - before, 3))), output_padding, dilation
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """One group, several, or one a channel."""
+    (P, Q), (R, S), stride, padding, output_padding, dilation = zip(axis(dice), axis(dice))
+    groups, (N, per_group) = dice.integer(1, 3), dice.integers(2, 1, 2)
+    return case("drawn", (N, groups * per_group, P, Q), (groups * per_group, dice.integer(1, 2), R, S), dice.pick(True, False),
+                stride, padding, output_padding, dilation, groups)

@@ -1,7 +1,8 @@
 """Labels and probabilities, each with weights, smoothing and every reduction; ignored labels; scores far apart; no rows; no batch."""
 import numpy as np
 
-from ..case import Case
+from ..case import Case, Dice
+from ..nll_loss.cases import first_kept, scores
 
 
 def inputs(soft=False, ignored=0.0, ignore_index=-100, scale=1.0):
@@ -40,3 +41,13 @@ CASES = [
     Case("no rows",                 ((0, 3), (0,), None),                    options("sum"),           inputs()),
     Case("two strips",              ((2, 3, 300), (2, 300), None),           options("mean"),          inputs()),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """Labels, of which some may be ignored, or probabilities; weights or none; smoothing or none."""
+    x, labels = scores(dice)
+    classes, soft = x[min(1, len(x) - 1)], dice.pick(False, False, True)
+    ignored, ignore_index = dice.pick(0.0, 0.4), dice.pick(-100, 255, classes - 1 if classes > 1 else -1)
+    return Case("drawn", (x, x if soft else labels, dice.pick(None, (classes,))),
+                options(dice.pick("mean", "sum", "none"), dice.pick(0.0, 0.1, 0.3, 1.0), ignore_index),
+                inputs(soft=True) if soft else first_kept(inputs(ignored=ignored, ignore_index=ignore_index), ignore_index))

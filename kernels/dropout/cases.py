@@ -1,5 +1,5 @@
 """Probabilities from 0 to 1, whole channels, sizes that are no multiple of a block, more than a strip, keys of 64 bits, no batch."""
-from ..case import Case
+from ..case import Case, Dice
 from ..random import Key
 
 KEY = Key(3, 5)
@@ -25,3 +25,10 @@ CASES = [
     case("no_batch", (0, 3, 2, 2), 0.5),
     case("channels_no_batch", (0, 3, 2, 2), 0.5, channels=True),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """p from 0 to 0.9; single values, or whole channels of an input that has them."""
+    channels = dice.pick(False, True)
+    x = dice.integers(dice.integer(2 if channels else 1, 4), 1, 4)
+    return case("drawn", x, dice.integer(0, 9) / 10, channels, dice.pick(True, False), Key(*dice.integers(2, 0, 2 ** 40)))

@@ -1,5 +1,7 @@
 """Shapes chosen to hurt: one group, a group a channel, no plane at all, one image, one value a group, a mean far from 0, no batch."""
-from ..case import Case
+from math import prod
+
+from ..case import Case, Dice
 
 
 def inputs(rng, case):
@@ -37,3 +39,11 @@ CASES = [
     case("far_from_zero", (2, 6, 5, 7), 3, inputs=far_from_zero),
     case("no_batch", (0, 4, 2, 2), 2),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """At least 3 values a group: x̂ of two is about ±1 whatever they are, and the gradient nearly 0."""
+    plane, groups = dice.integers(dice.integer(0, 3), 1, 3), dice.integer(1, 3)
+    per_group = dice.integer(-(-3 // prod(plane)), 3)
+    x = (dice.integer(1, min(3, 300 // (groups * per_group * prod(plane)))), groups * per_group, *plane)
+    return case("drawn", x, groups, dice.pick(1e-5, 1e-3, 0.5), dice.pick(True, True, False), dice.pick(True, True, False))

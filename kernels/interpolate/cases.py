@@ -1,5 +1,6 @@
 """Shapes chosen to hurt: up, down and both at once, ratios that do not divide, a scale that differs from the ratio, one pixel."""
-from ..case import Case
+from ..case import Case, Dice
+from . import MODES
 
 
 def options(size, mode="bilinear", scale=None, align_corners=False):
@@ -24,3 +25,12 @@ CASES = [
     Case("empty_batch", ((0, 2, 3, 3),), options((5, 4))),
     Case("many_planes", ((5, 13, 3, 2),), options((4, 3))),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """To any size, or by factors from 0.5 to 2.5."""
+    mode, (H, W) = dice.pick(*MODES), dice.integers(2, 1, 5)
+    vertical, horizontal = (tenths / 10 for tenths in dice.integers(2, 5, 25))
+    scaled = max(1, int(H * vertical)), max(1, int(W * horizontal))
+    size, scale = dice.pick((dice.integers(2, 1, 9), None), (scaled, (vertical, horizontal)))
+    return Case("drawn", ((*dice.integers(2, 1, 3), H, W),), options(size, mode, scale, mode == "bilinear" and dice.pick(False, True)))

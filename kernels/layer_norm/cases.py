@@ -1,5 +1,5 @@
 """Shapes chosen to hurt: one axis and several, one row, one position, more rows than blocks, a mean far from 0, no batch."""
-from ..case import Case
+from ..case import Case, Dice
 
 
 def inputs(rng, case):
@@ -36,3 +36,9 @@ CASES = [
     case("far_from_zero", (4,), (70,), inputs=far_from_zero),
     case("no_batch", (0,), (3,)),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """At least 3 positions a row: x̂ of two is about ±1 whatever they are, and the gradient nearly 0."""
+    rows, normalized_shape = dice.integers(dice.integer(0, 2), 1, 3), (*dice.integers(dice.integer(0, 2), 1, 2), dice.integer(3, 5))
+    return case("drawn", rows, normalized_shape, dice.pick(1e-5, 1e-3, 0.5), dice.pick(True, True, False), dice.pick(True, True, False))

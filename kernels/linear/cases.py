@@ -1,5 +1,5 @@
 """Vectors, batches of several axes, no bias, one of everything, empty, and more than one tile."""
-from ..case import Case
+from ..case import Case, Dice
 
 
 def case(name, x, weight, bias=True):
@@ -20,3 +20,9 @@ CASES = [
     case("more than one tile of rows",  (131, 3),     (2, 3)),
     case("more than one tile of columns", (2, 2),     (259, 2)),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """More than one output: a single sum may be nearly 0, and that is rounding alone."""
+    C, K = dice.integer(1, 6), dice.integer(2, 6)
+    return case("drawn", (*dice.integers(dice.integer(0, 3), 1, 3), C), (K, C), dice.pick(True, False))

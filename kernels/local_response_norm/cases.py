@@ -1,5 +1,5 @@
 """A few shapes chosen to hurt: off the square, even windows, one channel, a window wider than the channels, one loud channel, no batch."""
-from ..case import Case
+from ..case import Case, Dice
 
 
 def one_loud_channel(rng, case):
@@ -25,3 +25,9 @@ CASES = [
     case("more_than_a_strip", (1, 5, 15, 19), 5, 0.5, 0.75, 2.0),
     case("no_batch", (0, 3, 2, 2), 5, 1e-4, 0.75, 1.0),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """Windows odd, even and wider than the channels; α large enough to matter; several numbers, as one slope may be nearly 0."""
+    x = (dice.integer(1, 3), dice.integer(1, 7), *dice.integers(dice.integer(0, 2), 1, 2), dice.integer(3, 4))
+    return case("drawn", x, dice.integer(1, 8), dice.pick(0.5, 0.01, 2.0), dice.pick(0.75, 0.5, 1.0, 1.5), dice.pick(1.0, 0.5, 2.0))

@@ -1,5 +1,5 @@
 """Vectors on either side, stacks broadcast in every way, long and thin, empty, and more than one tile."""
-from ..case import Case
+from ..case import Case, Dice
 
 
 def case(name, a, b):
@@ -29,3 +29,16 @@ CASES = [
     case("more than one tile of columns", (2, 3),        (3, 259)),
     case("more than one tile, stack",   (2, 65, 1),      (2, 1, 3)),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """A vector, a matrix or a stack on either side: the stack without some of its leading axes, or with 1 instead of their size."""
+    m, k, n = dice.integers(3, 1, 4)
+    stack = dice.integers(dice.integer(0, 2), 1, 3)
+
+    def operand(matrix):
+        if dice.integer(0, 3) == 3:
+            return (k,)
+        return (*(dice.pick(size, size, 1) for size in stack[dice.integer(0, len(stack)):]), *matrix)
+
+    return case("drawn", operand((m, k)), operand((k, n)))

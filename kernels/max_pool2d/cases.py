@@ -1,7 +1,7 @@
 """Shapes chosen to hurt: off the square, overlapping and gapped windows, negative inputs beside padding, ties, −∞, dilation."""
 import numpy as np
 
-from ..case import Case
+from ..case import Case, Dice
 
 
 def options(kernel_size, stride, padding=((0, 0), (0, 0)), dilation=(1, 1), ceil_mode=False):
@@ -66,3 +66,25 @@ CASES = [
     Case("minus_infinity", ((1, 2, 4, 5),), options((2, 3), (2, 2), ((1, 1), (1, 1))), inputs=minus_infinity, smooth=False,
          gradients=to_the_first),
 ]
+
+
+def axis(dice: Dice, dilated: bool = True) -> tuple:
+    """Size, window, stride, padding and dilation along one axis, where every window sees a pixel.
+
+    For that the padding is smaller than what a window spans, and the taps of a window are no further apart than the input is long.
+    """
+    window, stride = dice.integer(1, 4), dice.integer(1, 4)
+    dilation = dice.integer(1, 5 - window) if dilated else 1
+    span = dilation * (window - 1) + 1
+    before, after = dice.integers(2, 0, span - 1)
+    if before == after:
+        before = after = min(before, span // 2)
+    size = span + stride * dice.integer(0, 2) + dice.integer(0, stride - 1) - before - after
+    return max(dilation, size), window, stride, (before, after), dilation
+
+
+def draw(dice: Dice, op: str) -> Case:
+    (H, W), window, stride, padding, dilation = zip(axis(dice), axis(dice))
+    C = dice.integer(1, min(4, 300 // (H * W)))
+    N = dice.integer(1, min(3, 300 // (C * H * W)))
+    return Case("drawn", ((N, C, H, W),), options(window, stride, padding, dilation, dice.pick(False, True)), dice.pick(None, negative))

@@ -1,5 +1,6 @@
 """Shapes chosen to hurt: every mode beside crops and at its largest padding, one axis to four, off the square."""
-from ..case import Case
+from ..case import Case, Dice
+from . import MODES
 
 
 def options(*padding, mode="constant", value=0.0):
@@ -27,3 +28,19 @@ CASES = [
     Case("empty_batch", ((0, 2, 3, 4),), options((1, 1), (2, 1), mode="reflect")),
     Case("many_planes", ((5, 13, 2, 3),), options((1, 1), (1, 1))),
 ]
+
+
+def side(dice: Dice, size: int, mode: str) -> tuple[int, int]:
+    """(before, after) of one axis: each crops less than half of it, or pads no more than the mode can take from the input."""
+    crops = [dice.pick(0, 0, dice.integer(0, (size - 1) // 2)) for _ in range(2)]
+    most = {"constant": 3, "reflect": size - 1, "replicate": 3, "circular": size - sum(crops)}[mode]
+    before, after = (-crop if crop else dice.integer(0, most) for crop in crops)
+    return before, after
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """One to all of one to four axes, each padded or cropped on either side."""
+    mode, x = dice.pick(*MODES), dice.integers(dice.integer(1, 4), 1, 4)
+    last = dice.integer(1, min(3, len(x)))
+    padding = [side(dice, size, mode) for size in x[-last:]]
+    return Case("drawn", (x,), options(*padding, mode=mode, value=dice.pick(0.0, -1.5) if mode == "constant" else 0.0))

@@ -1,5 +1,5 @@
 """Shapes chosen to hurt: every direction, offsets as large as the plane and larger, one row, no move at all."""
-from ..case import Case
+from ..case import Case, Dice
 
 NINE = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 
@@ -12,3 +12,9 @@ CASES = [
     Case("empty_batch", ((0, 1, 3, 3),), dict(offsets=((1, 1),))),
     Case("many_planes", ((5, 18, 3, 4),), dict(offsets=NINE + NINE)),
 ]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    """Offsets within the plane and out of it."""
+    N, C, H, W = *dice.integers(2, 1, 4), *dice.integers(2, 1, 4)
+    return Case("drawn", ((N, C, H, W),), dict(offsets=tuple((dice.integer(-2, 2), dice.integer(-2, 2)) for _ in range(C))))

@@ -1,7 +1,7 @@
 """Every position of the dimension, one class, no rows, scores so far apart that a naive exponential overflows."""
 import numpy as np
 
-from ..case import Case
+from ..case import Case, Dice
 from . import MEMBERS
 
 
@@ -36,3 +36,8 @@ CASES = [case for op in MEMBERS for case in (
     Case("far apart",       ((3, 6),),         dict(dim=1), far_apart, smooth=False, gradients=row_gradients, op=op),
     Case("large, alike",    ((3, 6),),         dict(dim=1), alike,     smooth=False, gradients=row_gradients, op=op),
 )]
+
+
+def draw(dice: Dice, op: str) -> Case:
+    shape = (*dice.integers(dice.integer(0, 3), 1, 3), dice.integer(3, 6))
+    return Case("drawn", (shape,), dict(dim=dice.integer(-len(shape), len(shape) - 1)), op=op)

@@ -8,8 +8,12 @@ error anywhere shows if it is not small against the sum: for the last digit of e
 Every parameter moves in proportion to its own size, d = rms(θ) · normal: a step of h is the same relative change in every layer. The
 error is measured against √(Σ_θ (∇_θL · d_θ)²), the size that the sum of the parameters' contributions has unless they cancel.
 
+A direction that fails is halved: the half of the tensors that disagrees more, its half, … and then within the tensor, down to an element.
+
 ReLUs and max pools keep their sides while the network is moved, see kinks.py: of millions of them some are always near a kink.
 """
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,77 +22,142 @@ from ..kernels.random import default_generator
 from ..modes import enable_grad, no_grad
 from ..nn import Module
 from ..tensor import Tensor
-from .gradcheck import Report, Row
 from .kinks import Sides
+from .report import Report, Row
 
 # Relative steps. What is not linear falls with step², rounding rises as about 1e-16 / step; in very deep networks the first is large. Where
 # the two sides agree at one step the check has passed: a wrong gradient is wrong at every step.
 STEPS = (1e-7, 1e-8, 1e-9)
 
+Moves = dict[str, np.ndarray]                  # how far each tensor moves; one that is not named stays
 
-def check_directions(model: Module, x: np.ndarray, *, tolerance: float = 1e-5, seed: int = 0, directions: int = 2) -> Report:
+
+def check_directions(model: Module, x: Any, *, tolerance: float = 1e-5, seed: int = 0, directions: int = 2, name: str = "",
+                     progress: Callable[[str], None] = lambda text: None) -> Report:
     """Check the gradient of a network with respect to its input and all parameters at once, in float64.
 
     model: as it is, in training or in evaluation mode; it is converted to float64, and has its values back afterwards, in float64.
+    x: one image batch, an array or a Tensor, or a list of inputs.  progress: told what is going on, for large networks take minutes.
     Returns a Report with a row a direction; a direction without any gradient, a NaN or a graph that is cut fails.
     """
-    model.to("float64")
-    image = Tensor(np.asarray(x, np.float64), requires_grad=True)
-    leaves = {"input": image, **{name: p for name, p in model.named_parameters() if p.requires_grad}}
-    buffers = {name: buffer.numpy().copy() for name, buffer in model.named_buffers()}
-    rng, state = np.random.default_rng(seed), default_generator.state
-    upstream: list[np.ndarray] = []
-
-    def scores() -> list[Tensor]:
-        default_generator.state = state                                   # the same dropout masks every time
-        result = model(image)
-        outputs = list(result) if isinstance(result, tuple) else [result]
-        upstream.extend(rng.standard_normal(y.shape) for y in outputs[len(upstream):])
-        return outputs
-
-    def loss() -> float:
-        with no_grad():
-            return sum(float((u * y.numpy()).sum()) for y, u in zip(scores(), upstream))
-
-    report = Report(tolerance)
-    with enable_grad():
-        with Sides() as sides:
-            outputs = scores()
-        total: Any = sum(((y * Tensor(u)).sum() for y, u in zip(outputs[1:], upstream[1:])), (outputs[0] * Tensor(upstream[0])).sum())
-        total.backward()
-    del outputs, total
-    report.problems += [f"{name} gets no gradient" for name, leaf in leaves.items() if leaf.grad is None]
-    gradients = {name: leaf.grad.numpy() for name, leaf in leaves.items() if leaf.grad is not None}
-    for leaf in leaves.values():
-        leaf.grad = None
-    start = {name: leaf.numpy().copy() for name, leaf in leaves.items()}
+    if directions < 1:
+        raise ValueError(f"check_directions: directions should be at least 1, got {directions}: nothing would be checked")
+    begin = time.perf_counter()
+    check = _Network(model, x, np.random.default_rng(seed), tolerance)
+    report = Report(tolerance, name=name)
     try:
+        progress("forward and backward")
+        check.differentiate(report)
         for number in range(directions):
-            moves = {name: rng.standard_normal(a.shape) * (np.sqrt(np.mean(a * a)) or 1.0) for name, a in start.items()}
-            parts = [float((gradients[name] * moves[name]).sum()) for name in gradients]
-            analytic, size = sum(parts), float(np.sqrt(np.sum(np.square(parts))))
-            row = Row(f"direction {number + 1} of all {len(leaves)} tensors", (sum(a.size for a in start.values()),), 0, float("inf"))
-            for step in STEPS:
-                losses = []
-                for sign in (1, -1):
-                    with no_grad():
-                        for name, leaf in leaves.items():
-                            leaf.write(start[name] + sign * step * moves[name])
-                    with sides.held():
-                        losses.append(loss())
-                numeric = (losses[0] - losses[1]) / (2 * step)
-                error = abs(numeric - analytic) / size if size > 0 else float("nan")
-                if not error >= row.error:
-                    row = Row(row.name, row.shape, row.checked, error, f"at step {step:g}", numeric, analytic)
-                row.checked += 1
-                if not error > tolerance:                                 # or NaN, which no other step makes good
-                    break
+            progress(f"direction {number + 1} of {directions}")
+            moves = check.draw()
+            row = check.along(moves, f"direction {number + 1} of all {len(check.leaves)} tensors")
+            if not report.passed(row) and not np.isnan(row.analytic):
+                progress("which element is wrong")
+                row = check.search(moves, row)
             report.rows.append(row)
     finally:
-        with no_grad():
-            for name, leaf in leaves.items():
-                leaf.write(start[name])
-            for name, buffer in model.named_buffers():
-                buffer.write(buffers[name])
-        default_generator.state = state
+        check.restore()
+    report.seconds = time.perf_counter() - begin
     return report
+
+
+class _Network:
+    """A model in float64 with its loss L, its gradients, and the place it is put back to."""
+
+    def __init__(self, model: Module, x: Any, rng: np.random.Generator, tolerance: float):
+        model.to("float64")
+        inputs = x if isinstance(x, (list, tuple)) else [x]
+        self.inputs = [Tensor(np.array(a.data if isinstance(a, Tensor) else a, np.float64), requires_grad=True) for a in inputs]
+        names = ["input"] if len(self.inputs) == 1 else [f"input {i}" for i in range(len(self.inputs))]
+        self.model, self.rng, self.tolerance = model, rng, tolerance
+        self.leaves = {**dict(zip(names, self.inputs)), **{n: p for n, p in model.named_parameters() if p.requires_grad}}
+        self.buffers = {n: buffer.numpy().copy() for n, buffer in model.named_buffers()}
+        self.start = {n: leaf.numpy().copy() for n, leaf in self.leaves.items()}
+        self.random, self.upstream, self.gradients = default_generator.state, list[np.ndarray](), Moves()
+
+    def scores(self) -> list[Tensor]:
+        default_generator.state = self.random                             # the same dropout masks every time
+        result = self.model(*self.inputs)
+        outputs = list(result) if isinstance(result, tuple) else [result]
+        self.upstream.extend(self.rng.standard_normal(y.shape) for y in outputs[len(self.upstream):])
+        return outputs
+
+    def differentiate(self, report: Report) -> None:
+        """The gradients of L, and the sides that ReLUs and pools are on."""
+        with enable_grad():
+            with Sides() as self.sides:
+                outputs = self.scores()
+            terms = [(y * Tensor(u)).sum() for y, u in zip(outputs, self.upstream)]
+            total: Any = sum(terms[1:], terms[0])
+            total.backward()
+        report.problems += [f"{name} gets no gradient" for name, leaf in self.leaves.items() if leaf.grad is None]
+        self.gradients = {name: leaf.grad.numpy() for name, leaf in self.leaves.items() if leaf.grad is not None}
+        for leaf in self.leaves.values():
+            leaf.grad = None
+
+    def draw(self) -> Moves:
+        return {name: self.rng.standard_normal(a.shape) * (np.sqrt(np.mean(a * a)) or 1.0) for name, a in self.start.items()}
+
+    def loss(self, moves: Moves, step: float) -> float:
+        with no_grad():
+            for name, d in moves.items():
+                self.leaves[name].write(self.start[name] + step * d)
+            with self.sides.held():
+                found = sum(float((u * y.numpy()).sum()) for y, u in zip(self.scores(), self.upstream))
+            for name in moves:
+                self.leaves[name].write(self.start[name])
+        return found
+
+    def along(self, moves: Moves, name: str) -> Row:
+        """The row of one direction: the two sides at the step where they are closest."""
+        parts = [float((self.gradients[n] * d).sum()) for n, d in moves.items() if n in self.gradients]
+        analytic, size = sum(parts), float(np.sqrt(np.sum(np.square(parts))))
+        row = Row(name, (sum(d.size for d in moves.values()),), 0, float("inf"))
+        for step in STEPS:
+            numeric = (self.loss(moves, step) - self.loss(moves, -step)) / (2 * step)
+            error = abs(numeric - analytic) / size if size > 0 else float("nan")
+            if not error >= row.error:
+                row = Row(row.name, row.shape, row.checked, error, f"at step {step:g}", numeric, analytic)
+            row.checked += 1
+            if not error > self.tolerance:                                # or NaN, which no other step makes good
+                break
+        return row
+
+    def search(self, moves: Moves, row: Row) -> Row:
+        """The row with the place of a wrong element: by halves, first of the tensors, then of the one that is wrong."""
+        names = list(moves)
+        while len(names) > 1:
+            halves = names[:len(names) // 2], names[len(names) // 2:]
+            names = halves[self.worse([{n: moves[n] for n in half} for half in halves])]
+        name, places = names[0], np.arange(moves[names[0]].size)
+        while len(places) > 1:
+            halves = np.array_split(places, 2)
+            places = halves[self.worse([{name: self.part(moves[name], half)} for half in halves])]
+        place = tuple(int(j) for j in np.unravel_index(places[0], moves[name].shape))
+        alone = self.along({name: self.part(moves[name], places)}, name)
+        row.index, d = f"{name} at {place}", float(moves[name][place]) or 1.0
+        row.numeric, row.analytic = alone.numeric / d, alone.analytic / d
+        return row
+
+    @staticmethod
+    def part(d: np.ndarray, places: np.ndarray) -> np.ndarray:
+        kept = np.zeros(d.size)
+        kept[places] = d.reshape(-1)[places]
+        return kept.reshape(d.shape)
+
+    def worse(self, halves: list[Moves]) -> int:
+        """Which of two directions disagrees more, in absolute terms; one that is NaN does most."""
+        apart = []
+        for moves in halves:
+            row = self.along(moves, "")
+            apart.append(abs(row.numeric - row.analytic) if np.isfinite(row.error) else 0.0 if row.analytic == 0 == row.numeric else np.inf)
+        return int(apart[1] > apart[0])
+
+    def restore(self) -> None:
+        with no_grad():
+            for name, leaf in self.leaves.items():
+                leaf.write(self.start[name])
+            for name, buffer in self.model.named_buffers():
+                buffer.write(self.buffers[name])
+        default_generator.state = self.random

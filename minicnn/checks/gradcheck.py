@@ -1,219 +1,191 @@
 """gradcheck: the gradient that backward computes, against the one that the function itself shows.
 
-    L(x) = Σ u · f(x)        u random: with u = 1 the gradient of a softmax or a batch norm is zero, and any nonsense would pass
+    L(x) = Σ u · f(x)        u random, several of them: with u = 1 the gradient of a softmax or a batch norm is zero, and nonsense passes
     ∂L/∂x[i]  ≈  (L(x + h·e_i) − L(x − h·e_i)) / 2h
 
-in float64, where the error of this quotient is smallest near h = ∛ε ≈ 6e-6: the truncation error falls as h², the rounding error grows
-as 1/h. Small inputs are checked in every coordinate; large ones in random coordinates, where one wrong element shows, and along random
-directions, where many slightly wrong ones do:  (L(x + h·d) − L(x − h·d)) / 2h ≈ ∇L · d.
+in float64. What is done to each input and parameter:
+
+    step          its own V-curve along a random direction says how far to step (quotient.py)
+    coordinates   all of a small array, random ones of a large one: a wrong element shows with its index
+    directions    L along random directions of a large array: no element escapes, and halving the direction finds the one that is wrong
+    kinks         where the two sides differ (ReLU at 0, ties of a maximum) no derivative exists: the probe is made again at a point beside
+
+Before that the function's manners are looked at (manners.py): does it repeat, does it change its inputs, do gradients add up. After a
+failure diagnosis.py says what may be wrong.
 """
-import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..kernels.random import default_generator
-from ..modes import enable_grad, no_grad
 from ..nn import Module
-from ..tensor import Tensor, grad
+from .leaf import Leaf, size
+from .manners import Point, alike, look
+from .report import Report, Row
+from .subject import Complaint, Subject, Tensors, subject_of
 
-STEPS = (6e-6, 6e-7, 6e-8)         # a kink inside the first step may lie outside the next; a wrong gradient is wrong at every step
-
-
-@dataclass
-class Row:
-    """What was found for one input or parameter.  error: the largest |numeric − analytic|, relative to the largest gradient."""
-    name: str
-    shape: tuple[int, ...]
-    checked: int
-    error: float
-    index: tuple[int, ...] | str = ()
-    numeric: float = 0.0
-    analytic: float = 0.0
+MOVES = 3                     # how often a point on a kink is left for one beside it
+LARGE = 200_000               # a network of more values is checked along directions of all of them at once: see directional.py
 
 
-@dataclass
-class Report:
-    """The outcome of a gradient check: true where it passed; str() explains."""
-    tolerance: float
-    rows: list[Row] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+def gradcheck(fn: Any, inputs: Any, *, backward: Callable | None = None, options: dict | None = None, like: str | None = None,
+              constants: Collection[int] = (), tolerance: float = 1e-6, seed: int = 0, directions: int = 3, coordinates: int = 64,
+              name: str = "") -> Report:
+    """Check the gradients of a function of Tensors, an Op, a layer or model (its parameters too), or a pair of NumPy functions.
 
-    @property
-    def error(self) -> float:
-        """The largest error of all inputs; NaN if any is NaN."""
-        return float(np.max([row.error for row in self.rows])) if self.rows else 0.0
-
-    def __bool__(self) -> bool:
-        return not self.problems and bool(self.rows) and all(row.error <= self.tolerance for row in self.rows)
-
-    def __str__(self) -> str:
-        head = f"gradcheck {'passed' if self else 'FAILED'}: largest error {self.error:.1e}, tolerance {self.tolerance:.0e}"
-        lines = [head, *(f"  {problem}" for problem in self.problems)]
-        for row in self.rows:
-            verdict = "ok " if row.error <= self.tolerance else "BAD"
-            lines.append(f"  {verdict} {row.name} {row.shape}: {row.error:.1e} over {row.checked} checks")
-            if verdict == "BAD":
-                where_ = row.index if isinstance(row.index, str) else f"at {row.index}"
-                lines.append(f"      {where_}: finite differences say {row.numeric:.9g}, backward says {row.analytic:.9g}")
-        return "\n".join(lines)
-
-
-def gradcheck(fn: Any, inputs: Any, *, backward: Callable | None = None, tolerance: float = 1e-6, seed: int = 0,
-              directions: int = 3, coordinates: int = 64) -> Report:
-    """Check the gradients of a function of Tensors, a Module (its parameters too), or a pair of NumPy functions.
-
-    fn(*inputs) -> a Tensor (or a tuple, of which all floating outputs count).  inputs: a Tensor, an array, or a list; floating-point
-    ones are taken in float64 and checked, others are passed on.  backward: given with a plain NumPy fn(*arrays) -> array, as
-    backward(grad_output, *arrays) -> a gradient for each array.
-    directions, coordinates: how many random ones an input with more than `coordinates` elements is checked in.
-    Returns a Report.  ValueError if there is nothing to check.
+    fn(*inputs, **options) -> a Tensor, or a tuple of which all floating-point ones count.  inputs: a Tensor, an array, or a list;
+    floating-point ones are taken in float64 and checked, others are passed on.
+    backward: given with a plain NumPy fn(*arrays, **options) -> array, as backward(grad_output, *arrays, **options) -> a gradient for
+    each array, in order.  constants: places of inputs that have no gradient, such as class weights.
+    like: an operation of minicnn ("conv2d") that fn should be: output and gradients are compared with it too, at kinks and all, and the
+    diagnosis is told where to look.  options are then that operation's.
+    tolerance: of |numeric − analytic|, relative to the largest gradient of the array.  directions, coordinates: how many random ones an
+    input with more than `coordinates` elements is checked in.  A model of more than 200,000 values is checked along random directions
+    of all of them at once.
+    Returns a Report: true if all agreed; str() explains.  What fn raises or returns wrongly is in it.
+    ValueError if there is nothing to check.
 
     >>> print(mc.gradcheck(lambda x: (x * x).sum(), mc.randn(3, 4)))
     """
-    inputs = [inputs] if isinstance(inputs, (Tensor, np.ndarray)) else list(inputs)
-    values = [x.data if isinstance(x, Tensor) else np.asarray(x) for x in inputs]
-    values = [v.astype(np.float64) if v.dtype.kind == "f" else v for v in values]
-    rng, state = np.random.default_rng(seed), default_generator.state
-    try:
-        if backward is not None:
-            check = _PairCheck(fn, backward, values, rng)
-        else:
-            check = _TensorCheck(fn, values, rng, state)
-        return _compare(check, rng, tolerance, directions, coordinates)
-    finally:
-        default_generator.state = state
-
-
-class _TensorCheck:
-    """A function of Tensors, its loss L as a function of arrays, and its analytic gradients."""
-
-    def __init__(self, fn, values, rng, state):
-        self.fn, self.state = fn, state
-        self.tensors = [Tensor(v, requires_grad=v.dtype.kind == "f") for v in values]
-        self.leaves = {f"input {i}": t for i, t in enumerate(self.tensors) if t.requires_grad}
-        if isinstance(fn, Module):
-            self.fn = copy.deepcopy(fn).to("float64")                     # the user's module stays as it is
-            self.leaves |= {name: p for name, p in self.fn.named_parameters() if p.requires_grad}
-        self.problems: list[str] = []
-        if not self.leaves:
-            raise ValueError("gradcheck: nothing to check: no input is floating-point and no parameter asks for a gradient")
-        with enable_grad():
-            outputs = self.run()
-            self.upstream = [rng.standard_normal(y.shape) for y in outputs]
-            if not any(y.requires_grad for y in outputs):
-                self.problems.append("no output depends on an input: the graph is cut, by .data, .numpy() or no_grad()?")
-                self.analytic = {name: np.zeros(t.shape) for name, t in self.leaves.items()}
-                return
-            pairs = [(y, Tensor(u)) for y, u in zip(outputs, self.upstream) if y.requires_grad]
-            found = grad([y for y, _ in pairs], list(self.leaves.values()), [u for _, u in pairs])
-        self.analytic = {name: np.zeros(t.shape) if g is None else g.numpy() for (name, t), g in zip(self.leaves.items(), found)}
-
-    def run(self) -> list[Tensor]:
-        default_generator.state = self.state                              # the same dropout masks every time
-        result = self.fn(*self.tensors)
-        return [y for y in (result if isinstance(result, (tuple, list)) else (result,)) if y.dtype.kind == "f"]
-
-    def array(self, name) -> np.ndarray:
-        return self.leaves[name].data
-
-    def loss(self) -> float:
-        with no_grad():
-            return sum(float((u * y.numpy()).sum()) for u, y in zip(self.upstream, self.run()))
-
-    def magnitude(self) -> float:
-        with no_grad():
-            return sum(float(np.abs(u * y.numpy()).sum()) for u, y in zip(self.upstream, self.run()))
-
-
-class _PairCheck:
-    """A forward and a backward of plain NumPy functions."""
-
-    def __init__(self, forward, backward, values, rng):
-        self.forward, self.values = forward, values
-        self.arrays = {f"input {i}": v for i, v in enumerate(values) if v.dtype.kind == "f"}
-        self.problems: list[str] = []
-        if not self.arrays:
-            raise ValueError("gradcheck: nothing to check: no input is a floating-point array")
-        self.upstream = rng.standard_normal(np.shape(forward(*values)))
-        gradients = backward(self.upstream, *values)
-        gradients = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
-        if len(gradients) != len(values):
-            self.problems.append(f"backward returned {len(gradients)} gradients for {len(values)} inputs")
-        self.analytic = {f"input {i}": np.asarray(g) for i, (g, v) in enumerate(zip(gradients, values))
-                         if v.dtype.kind == "f" and g is not None}
-        for name, g in list(self.analytic.items()):
-            if g.shape != self.arrays[name].shape:
-                self.problems.append(f"{name}: backward's gradient has shape {g.shape}, the input {self.arrays[name].shape}")
-                del self.analytic[name]
-
-    def array(self, name) -> np.ndarray:
-        return self.arrays[name]
-
-    def loss(self) -> float:
-        return float((self.upstream * self.forward(*self.values)).sum())
-
-    def magnitude(self) -> float:
-        return float(np.abs(self.upstream * self.forward(*self.values)).sum())
-
-
-def _compare(check, rng, tolerance: float, directions: int, coordinates: int) -> Report:
-    report = Report(tolerance, problems=check.problems)
-    # Rounding of L leaves about ε·Σ|u·f| / h in a quotient. A gradient that is smaller than this over the tolerance, such as that of a
-    # bias before a batch norm, which is zero, cannot be told from it: it is measured against this size instead of its own.
-    floor = 10 * np.finfo(np.float64).eps * check.magnitude() / STEPS[0] / tolerance
-    for name, analytic in check.analytic.items():
-        x = check.array(name)
-        probes = _probes(x, rng, directions, coordinates)
-        scale, worst = max(float(np.max(np.abs(analytic), initial=0.0)), floor), Row(name, x.shape, len(probes), 0.0)
-        numerics = [_numeric(check, x, probe, analytic, scale, tolerance) for probe in probes]
-        scale = max([scale, *(abs(n) for n, _, probe in numerics if not isinstance(probe, np.ndarray))], default=0.0)
-        for numeric, expected, probe in numerics:
-            error = _error(numeric, expected, probe, scale)
-            if not error <= worst.error and not np.isnan(worst.error):    # a NaN is worse than anything
-                place = "along a random direction" if isinstance(probe, np.ndarray) else probe
-                worst = Row(name, x.shape, len(probes), error, place, numeric, expected)
-        report.rows.append(worst)
+    begin = time.perf_counter()
+    if not (isinstance(tolerance, (int, float)) and 0 < tolerance < 1):
+        raise ValueError(f"gradcheck: tolerance should be a number above 0 and below 1, got {tolerance!r}")
+    if not (isinstance(directions, int) and directions >= 0 and isinstance(coordinates, int) and coordinates >= 1):
+        raise ValueError("gradcheck: coordinates should be a whole number of at least 1, directions of at least 0, "
+                         f"got {coordinates!r} and {directions!r}")
+    if isinstance(fn, Module) and sum(p.data.size for p in fn.parameters()) > LARGE:
+        from .directional import check_directions
+        return check_directions(fn, inputs, tolerance=tolerance, seed=seed, directions=directions, name=name)
+    report = Report(tolerance, name=str(name))
+    with np.errstate(all="ignore"), _kept_random_state():
+        operation = None
+        if like is not None:
+            from .mutants import operation as find
+            operation = find(like)
+            constants = {*constants, *operation.constants}
+        subject = subject_of(fn, inputs, backward, options, constants, operation.written if operation else ())
+        rng = np.random.default_rng(seed)
+        point = None
+        try:
+            point = look(subject, rng)
+            check = _Check(subject, point, report, rng, directions, coordinates)
+            check.run()
+            check.dependence()
+            if not subject.problems and report:
+                check.elsewhere()
+            if operation is not None:
+                from .diagnosis import against_the_operation
+                against_the_operation(subject, point, operation, options or {}, report)
+        except Complaint as complaint:
+            subject.complain(str(complaint))
+        report.problems += subject.problems
+        if not report:
+            from .diagnosis import diagnose                # here, with all mutants: a check that passes need not wait for it
+            report.hypotheses = diagnose(subject, point, report, operation, options or {})
+    report.seconds = time.perf_counter() - begin
     return report
 
 
-def _probes(x, rng, directions, coordinates) -> Sequence:
-    """Coordinates as index tuples, directions as arrays."""
-    if x.size <= coordinates:
-        return list(np.ndindex(x.shape))
-    chosen = rng.choice(x.size, coordinates, replace=False)
-    places = [tuple(int(j) for j in np.unravel_index(i, x.shape)) for i in chosen]
-    return [*places, *(rng.standard_normal(x.shape) for _ in range(directions))]
+class _Check:
+    """One check: rows for all leaves of a subject, at a point or, where that lies on a kink, beside it."""
+
+    def __init__(self, subject: Subject, point: Point, report: Report, rng: np.random.Generator, directions: int, coordinates: int):
+        self.subject, self.point, self.report, self.rng = subject, point, report, rng
+        self.directions, self.coordinates = directions, coordinates
+
+    def run(self) -> None:
+        probes = {name: self.probes(x) for name, x in self.subject.leaves.items()}
+        for name, chosen in probes.items():
+            self.report.rows.append(Row(name, self.subject.leaves[name].shape, len(chosen), 0.0))
+        left = self.round(self.point, probes)
+        before = {name: x.copy() for name, x in self.subject.leaves.items()}
+        try:
+            for _ in range(MOVES):
+                if not left:
+                    break
+                for name, x in self.subject.leaves.items():
+                    x[...] = before[name] + 1e-3 * size(before[name]) * self.rng.uniform(-1, 1, x.shape)
+                try:
+                    point = Point(self.subject, self.rng, self.point.count)
+                except Complaint:                          # the point beside is outside of where the function is defined: another one
+                    continue
+                left = self.round(point, left)
+        finally:
+            for name, x in self.subject.leaves.items():
+                x[...] = before[name]
+        if left:
+            count = sum(len(p) for p in left.values())
+            self.subject.complain(f"{count} probes lie on kinks or jumps, and so do points beside them: no derivative could be measured")
+        if self.report.kinks:
+            count = self.report.kinks
+            self.report.notes.append(f"{count} of {sum(row.checked for row in self.report.rows)} probes lay on a kink, where no derivative "
+                                     "exists; they were made at a point beside it")
+
+    def dependence(self) -> None:
+        """What is to be said of inputs without a gradient, and of those that do not matter."""
+        for row in self.report.rows:
+            if row.name in self.point.missing and not self.report.passed(row):
+                self.subject.complain(f"{row.name} gets no gradient, though the output depends on it" +
+                                      (": the graph is cut, by .data, .numpy() or no_grad()?" if isinstance(self.subject, Tensors) else ""))
+            elif row.name in self.point.missing:
+                self.report.notes.append(f"{row.name} gets no gradient, and the output does not depend on it")
+        if len(self.point.missing) == len(self.subject.leaves) and not self.subject.problems:
+            self.subject.complain("the output depends on no input: there is nothing to check")
+
+    def elsewhere(self) -> None:
+        """The same inputs give the same again, and at a second point the gradient is right too: nothing was kept from the first."""
+        if not alike(self.subject.row(), self.point.y):
+            self.subject.complain("after many calls the same inputs give different numbers: something is kept from one call to the next")
+            return
+        before = {name: x.copy() for name, x in self.subject.leaves.items()}
+        second = Report(self.report.tolerance)
+        try:
+            for name, x in self.subject.leaves.items():
+                x[...] = before[name] * (1 + 0.05 * self.rng.uniform(-1, 1, x.shape))
+            point = Point(self.subject, self.rng, 1)
+            for name, x in self.subject.leaves.items():
+                row = Row(name, x.shape, 1, 0.0)
+                direction = self.rng.standard_normal(x.shape) * size(x)
+                if not Leaf(self.subject, point, row, self.report.tolerance, self.rng).measure([direction]):
+                    second.rows.append(row)
+        except Complaint:                                  # outside of where the function is defined
+            return
+        finally:
+            for name, x in self.subject.leaves.items():
+                x[...] = before[name]
+        bad = [row for row in second.rows if not second.passed(row)]
+        if bad:
+            self.subject.complain(f"{bad[0].name}: the gradient is right at these inputs and wrong at others beside them: does backward "
+                                  "use values kept from an earlier call?")
+
+    def probes(self, x: np.ndarray) -> list:
+        """Coordinates as index tuples; in a large array directions too, as arrays, one of them with positive components."""
+        if x.size <= self.coordinates:
+            return list(np.ndindex(x.shape))
+        places = [tuple(int(j) for j in np.unravel_index(i, x.shape)) for i in self.rng.choice(x.size, self.coordinates, replace=False)]
+        arrows = [self.rng.standard_normal(x.shape) * size(x) for _ in range(self.directions)]
+        return [*places, *(np.abs(d) if number == 1 else d for number, d in enumerate(arrows))]
+
+    def round(self, point: Point, probes: dict[str, list]) -> dict[str, list]:
+        """Measure the probes at a point, enter what was found into the rows, and return those that lie on a kink."""
+        left = {}
+        for row in self.report.rows:
+            if row.name in probes:
+                kinked = Leaf(self.subject, point, row, self.report.tolerance, self.rng).measure(probes[row.name])
+                row.kinks += len(kinked) if point is self.point else 0
+                if kinked:
+                    left[row.name] = kinked
+        return left
 
 
-def _error(numeric, expected, probe, scale) -> float:
-    # along a direction the terms of ∇L · d add up like a random walk: their size is √n times that of one
-    size = scale * (np.sqrt(probe.size) if isinstance(probe, np.ndarray) else 1.0)
-    difference = abs(numeric - expected)
-    return float(difference / size) if size > 0 else float(difference)
-
-
-def _numeric(check, x, probe, analytic, scale, tolerance):
-    """(numeric, analytic, probe) at the step where they are closest; smaller steps are tried only where the first disagrees."""
-    before = x.copy()
-    expected = float((analytic * probe).sum()) if isinstance(probe, np.ndarray) else float(analytic[probe])
-    best = (float("nan"), expected, probe)
-    for step in STEPS:
-        h = step * (1.0 if isinstance(probe, np.ndarray) else max(1.0, abs(before[probe])))
-        losses = []
-        for sign in (1, -1):
-            if isinstance(probe, np.ndarray):
-                x += sign * h * probe
-            else:
-                x[probe] += sign * h
-            losses.append(check.loss())
-            x[...] = before
-        numeric = (losses[0] - losses[1]) / (2 * h)
-        if not abs(numeric - expected) >= abs(best[0] - expected):
-            best = (numeric, expected, probe)
-        size = scale if isinstance(probe, np.ndarray) else max(scale, abs(numeric))
-        if _error(best[0], expected, probe, size) <= tolerance:
-            break
-    return best
+@contextmanager
+def _kept_random_state() -> Iterator[None]:
+    state, legacy = default_generator.state, np.random.get_state()
+    try:
+        yield
+    finally:
+        default_generator.state = state
+        np.random.set_state(legacy)
