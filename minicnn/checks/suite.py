@@ -1,5 +1,5 @@
 """gradcheck over what is installed: the operations of kernels/, on their own cases and on drawn ones, the basic operations of Tensor,
-the architectures of models/; and a user's function in the place of an operation."""
+the layers of nn/, the architectures of models/; and a user's function in the place of an operation."""
 import inspect
 import math
 import zlib
@@ -20,6 +20,7 @@ from ..tensor import Op, Tensor, grad
 from .basics import BASICS
 from .directional import check_directions
 from .gradcheck import gradcheck
+from .layers import LAYERS, in_general_position
 from .mutants import operation
 from .report import Report
 from .second_order import gradgradcheck
@@ -149,6 +150,23 @@ def check_basic(name: str, tolerance: float = 1e-6, seed: int = 0, *, second: bo
         report = check(BASICS[name].function, arrays, options=case.options, tolerance=tolerance, seed=seed, name=f"{name}, {case.name}")
         report.notes.append(told(case, arrays))
         yield case.name, report
+
+
+def check_layer(name: str, backend: str = "numba", tolerance: float = 1e-6, seed: int = 0, *,
+                second: bool = False) -> Iterator[tuple[str, Report]]:
+    """(case, report) for a layer of minicnn.nn with its parameters, in training and in evaluation.  ValueError for an unknown one."""
+    if name not in LAYERS:
+        raise ValueError(f"no layer {name!r}; there are {', '.join(LAYERS)}")
+    make, shape, more = LAYERS[name]
+    for mode in ("training", "evaluation"):
+        rng = np.random.default_rng(seed)
+        manual_seed(seed)
+        with use_backend(backend):
+            layer = in_general_position(make(), rng).train(mode == "training")
+            check: Callable[..., Report] = gradgradcheck if second else gradcheck
+            report = check(layer, [rng.standard_normal(shape), *more(rng)], tolerance=tolerance, seed=seed,
+                           name=f"{name} on {backend}, in {mode}")
+        yield mode, report
 
 
 def check_function(fn: Any, backward: Callable | None, like: str, tolerance: float = 1e-6, seed: int = 0, *, drawn: int = 0,

@@ -13,9 +13,10 @@ import numpy as np
 from .. import kernels, models
 from ..checks import gradcheck, gradgradcheck
 from ..checks.basics import BASICS
+from ..checks.layers import LAYERS
 from ..checks.mutants import operation
 from ..checks.report import Report
-from ..checks.suite import basics, check_basic, check_function, check_model, check_operation, operations
+from ..checks.suite import basics, check_basic, check_function, check_layer, check_model, check_operation, operations
 from ..device import CPU_BACKENDS, get_backend, use_backend
 from ..nn import Module
 from ..tensor import Op
@@ -37,7 +38,7 @@ class Task:
 
 def tasks(args: argparse.Namespace) -> list[Task]:
     """ValueError, ImportError or OSError for a mistake of the user's."""
-    words = args.names or [*operations(), *basics()]
+    words = args.names or [*operations(), *basics(), *LAYERS]
     mine = any(map(names_a_file, words))
     for option in ("like", "shape"):
         if getattr(args, option) and not mine:
@@ -53,7 +54,7 @@ def tasks(args: argparse.Namespace) -> list[Task]:
 
 
 def installed(word: str, args: argparse.Namespace) -> Iterator[Task]:
-    """An operation of kernels/, a family of them, a basic operation, or a model."""
+    """An operation of kernels/, a family of them, a basic operation, a layer, or a model."""
     common = dict(seed=args.seed, **({} if args.tolerance is None else {"tolerance": args.tolerance}))
     known = operations()
     drawn = DRAWN if args.drawn is None else args.drawn
@@ -65,13 +66,16 @@ def installed(word: str, args: argparse.Namespace) -> Iterator[Task]:
                 yield Task(op, backend, cases_of(op) + drawn, check)
     elif word in BASICS:
         yield Task(word, "", len(BASICS[word].cases), partial(check_basic, word, second=args.second, **common))
+    elif word in LAYERS:
+        for backend in backends(args):
+            yield Task(word, backend, 2, partial(check_layer, word, backend, second=args.second, **common))
     elif word in models.names(aliases=True):
         if args.second:
             raise ValueError(f"--second is for functions, not for a whole network such as {word}")
         for backend in backends(args, [get_backend()]):
             yield Task(word, backend, 1, partial(of_a_model, word, backend, args.full, common))
     else:
-        everything = [*known, *BASICS, *(kernels.folder(op) for op in known), *models.names(aliases=True)]
+        everything = [*known, *BASICS, *LAYERS, *(kernels.folder(op) for op in known), *models.names(aliases=True)]
         near = difflib.get_close_matches(word, everything, 1)
         advice = f"; did you mean {near[0]!r}?" if near else "; minicnn models lists the models, and a file of yours ends in .py"
         raise ValueError(f"there is neither an operation nor a model {word!r}{advice}")

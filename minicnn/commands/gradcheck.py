@@ -1,8 +1,9 @@
 """hold gradients against finite differences
 
 examples:
-  minicnn gradcheck                                    every operation, on its test cases and on random ones, on each backend
+  minicnn gradcheck                                    every operation, on its test cases and on random ones, and every layer
   minicnn gradcheck conv2d max_pool2d                  some of them
+  minicnn gradcheck nn.BatchNorm2d                     a layer with its parameters, in training and in evaluation
   minicnn gradcheck activation                         a family: all that `minicnn show activation` shows
   minicnn gradcheck conv2d --backend reference --drawn 50
   minicnn gradcheck resnet50                           a network, on the smallest images that it learns from; --full: the paper's

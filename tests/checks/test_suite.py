@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minicnn import cli, kernels, models
+from minicnn import cli, kernels, models, nn
 from minicnn.checks import suite
+from minicnn.checks.layers import LAYERS
 from minicnn.checks.report import Report
 from minicnn.checks.subject import subject_of
 from minicnn.functional.kernel_op import KernelOp
@@ -47,6 +48,21 @@ def test_basic_operations(name):
         assert report, report
 
 
+def test_every_layer_has_a_row():
+    layers = {f"nn.{name}" for name in nn.__all__ if isinstance(getattr(nn, name), type) and issubclass(getattr(nn, name), nn.Module)}
+    assert layers - {"nn.Module", "nn.ModuleList"} == set(LAYERS)
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name, backend):
+    reports = dict(suite.check_layer(name, backend))
+    assert set(reports) == {"training", "evaluation"}
+    for report in reports.values():
+        assert report, report
+        assert {row.name for row in report.rows} == {"input 0", *(n for n, _ in LAYERS[name][0]().named_parameters())} or "Loss" in name
+
+
 @pytest.mark.parametrize("op", ["relu", "max_pool2d", "softmax"])
 def test_cases_on_kinks_are_checked(op):
     reports = dict(suite.check_operation(op, "reference", drawn=2))
@@ -76,7 +92,7 @@ def test_the_smallest_images_of_a_model():
     assert report and report.name == "resnet20_cifar, 2 images of 3×5×5", report
 
 
-LAYERS = '''
+MY_LAYERS = '''
 import numpy as np
 from neighbour import twice
 from minicnn import Op, Tensor, nn
@@ -149,7 +165,7 @@ number = 3
 def here(capsys, tmp_path, monkeypatch):
     """`minicnn gradcheck words…` beside layers.py: (status, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-    Path("layers.py").write_text(LAYERS)
+    Path("layers.py").write_text(MY_LAYERS)
     Path("neighbour.py").write_text("def twice(x):\n    return 2 * x\n")
     Path("broken.py").write_text("x = 1\nraise RuntimeError('no luck')\n")
     Path("syntax.py").write_text("def f(:\n")
