@@ -213,7 +213,7 @@ class Op:
     def backward_graph(self, *grads) -> tuple:
         """backward on Tensors, so that it can be differentiated in turn: by default through the definition of the function."""
         if self.definition is None:
-            raise NotImplementedError(f"{type(self).__name__} has no second derivative here: neither a definition nor a backward_graph")
+            raise NotImplementedError(f"{type(self).__name__} has no second derivative: give it backward_graph(self, *grads) on Tensors")
         outputs = self.definition(*self.input_tensors(), **self.options)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         found = backpropagate([(y, g) for y, g in zip(outputs, grads) if g is not None], True, True, stop={e for e in self.edges if e})

@@ -14,7 +14,7 @@ import numpy as np
 from ..kernels.case import Dice
 from .manners import Point, alike
 from .mutants import Mutant, Operation, mutants_of
-from .recognise import recognise
+from .recognise import Likeness, recognise
 from .report import Hypothesis, Report
 from .signatures import signatures
 from .subject import Complaint, Pair, Subject
@@ -30,6 +30,11 @@ class Answer:
     def wrong(self, right: "Answer") -> list[str]:
         """The parts that differ from those of a right answer."""
         return [part for part in right.parts if not self.agrees(right, part)]
+
+    def same(self, other: "Answer", written: bool = True) -> bool:
+        """Equal in all parts; in what is left in the inputs too, where that counts."""
+        parts = [part for part in {**self.parts, **other.parts} if written or not part.startswith("what is left in input")]
+        return all(self.agrees(other, part) for part in parts)
 
     def agrees(self, other: "Answer", part: str) -> bool:
         mine, others = self.parts.get(part, "missing"), other.parts.get(part, "missing")
@@ -84,64 +89,64 @@ def answer_of(subject: Subject, arrays: list, options: dict, g: np.ndarray | Non
         return Answer({"an exception": type(complaint.__cause__).__name__})
 
 
-def against_the_operation(subject: Subject, point: Point, operation: Operation, options: dict, report: Report) -> None:
+def against_the_operation(subject: Subject, point: Point, like: Likeness, report: Report) -> None:
     """Output, gradients and what is written, beside those of the operation that the function should be: problems for the report."""
-    g = np.random.default_rng(1).standard_normal(point.shapes[0])
-    theirs = answer_of(subject, subject.values, options, g, operation.written)
-    right = answer(operation.forward, operation.backward, padded(subject.values, operation), options, g, operation.written)
-    if not isinstance(subject, Pair):                      # what a function of Tensors writes to is not seen here
-        right.parts = {part: value for part, value in right.parts.items() if not part.startswith("what is left")}
+    theirs, right = both(subject, like, np.random.default_rng(1).standard_normal(point.shapes[0]))
+    name = like.operation.name
     if "an exception" in right.parts and "an exception" not in theirs.parts and "the output" not in right.parts:
-        raise ValueError(f"gradcheck: {operation.name} does not take these inputs and options ({right.parts['an exception']}); pass its "
-                         "options as options=dict(…), and its inputs in its order")
+        raise ValueError(f"gradcheck: {name} does not take these inputs and options ({right.parts['an exception']}); pass its "
+                         f"options ({', '.join(like.operation.options)}) as options=dict(…), and its inputs in its order")
     for part in theirs.wrong(right):
         a, b = theirs.parts.get(part), right.parts[part]
         if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape == b.shape:
             place = tuple(int(j) for j in np.unravel_index(int(np.argmax(np.nan_to_num(np.abs(a - b), nan=np.inf))), a.shape))
-            text = f"{a[place]:.6g} at {place} where {operation.name} has {b[place]:.6g}"
+            text = f"{a[place]:.6g} at {place} where {name} has {b[place]:.6g}"
         else:
-            text = ", where ".join(("it has shape " + str(v.shape) if isinstance(v, np.ndarray) else v or "it is missing") for v in (a, b))
-        report.problems.append(f"not like {operation.name}: {part}: {text}")
+            text = " here, and there ".join(f"of shape {v.shape}" if isinstance(v, np.ndarray) else v or "nothing" for v in (a, b))
+        report.problems.append(f"not like {name}: {part}: {text}")
 
 
-def padded(values: list, operation: Operation) -> list:
-    """Inputs that an operation may do without, such as a bias, are None."""
-    return [*values, *[None] * (operation.arity - len(values))]
+def both(subject: Subject, like: Likeness, g: np.ndarray | None) -> tuple[Answer, Answer]:
+    """The user's answer and the operation's. What is written counts only where the function takes all that the operation does."""
+    operation, arrays = like.operation, like.arrays(subject.values)
+    theirs = answer_of(subject, subject.values, subject.options, g, operation.written)
+    right = answer(operation.forward, operation.backward, arrays, like.options, g, operation.written)
+    if not (like.whole and isinstance(subject, Pair)):     # who only resembles a batch norm need not write running values
+        for found in (theirs, right):
+            found.parts = {part: value for part, value in found.parts.items() if not part.startswith("what is left in input")}
+    return theirs, right
 
 
-def diagnose(subject: Subject, point: Point | None, report: Report, operation: Operation | None, options: dict) -> list[Hypothesis]:
+def diagnose(subject: Subject, point: Point | None, report: Report, like: Likeness | None) -> list[Hypothesis]:
     """Hypotheses on a check that failed, the likeliest first; none where nothing fits."""
-    bound = operation is None                              # the user's options are inside his function: other ones cannot be tried
     found: list[Hypothesis] = []
     try:
         outputs = subject.outputs()
     except Complaint:
         outputs = []                                       # the forward itself does not run, and the report says so
-    if operation is None and len(outputs) == 1:
-        operation, options = recognise(subject, outputs[0]) or (None, options)
-    if operation is not None:
-        found = list(by_mutants(subject, operation, options, bound, outputs[0].shape if outputs else None))
+    if like is None and len(outputs) == 1:
+        like = recognise(subject, outputs[0])
+    if like is not None:
+        found = list(by_mutants(subject, like, outputs[0].shape if outputs else None))
     if not found and point is not None:
         found = list(signatures(subject, point, report))
     return found
 
 
-def by_mutants(subject: Subject, operation: Operation, options: dict, bound: bool, shape: tuple | None) -> Iterator[Hypothesis]:
-    known = mutants_of(operation.name)
-    arrays = padded(subject.values, operation)
+def by_mutants(subject: Subject, like: Likeness, shape: tuple | None) -> Iterator[Hypothesis]:
+    operation, known, arrays = like.operation, mutants_of(like.operation.name), like.arrays(subject.values)
     g = None if shape is None else np.random.default_rng(1).standard_normal(shape)
-    theirs = answer_of(subject, subject.values, subject.options if bound else options, g, operation.written)
-    right = answer(operation.forward, operation.backward, arrays, options, g, operation.written)
-    if bound:                                              # who only resembles a batch norm need not write running values
-        for found in (theirs, right):
-            found.parts = {part: value for part, value in found.parts.items() if not part.startswith("what is left")}
+    theirs, right = both(subject, like, g)
     wrong = [part for part in {**right.parts, **theirs.parts} if not theirs.agrees(right, part) and not foreign(part, right)]
     if not wrong:
         return
-    answers = {m.name: answer(m.forward, m.backward, arrays, options, g, operation.written) for m in known}
-    whole = [m for m in known if not theirs.wrong(answers[m.name]) and not answers[m.name].wrong(theirs)]
-    if not bound and isinstance(subject, Pair) and (len(whole) > 1 or wrong == ["an exception"]):
-        whole = told_apart(subject, operation, whole)
+    answers = {m.name: answer(m.forward, m.backward, arrays, like.options, g, operation.written) for m in known}
+    whole = [m for m in known if theirs.same(answers[m.name], like.whole)]
+    no_numbers = not any(isinstance(theirs.parts.get(part), np.ndarray) for part in wrong)
+    if like.whole and isinstance(subject, Pair) and (len(whole) > 1 or no_numbers):
+        whole = told_apart(subject, operation, whole, no_numbers)
+    elif no_numbers:                                       # that two raise the same exception says little
+        whole = []
     for m in whole:
         yield hypothesis(m, wrong, answers[m.name])
     if whole:
@@ -164,9 +169,12 @@ def hypothesis(m: Mutant, parts: list[str], answer: Answer) -> Hypothesis:
                       f"{same} are those of a {m.operation.name} with this mistake, and not of a right one")
 
 
-def told_apart(subject: Pair, operation: Operation, candidates: list[Mutant]) -> list[Mutant]:
-    """Those of several mutants that go on to agree with the user's function on cases drawn at random."""
-    rng = np.random.default_rng(2)
+def told_apart(subject: Pair, operation: Operation, candidates: list[Mutant], confirm: bool) -> list[Mutant]:
+    """Those of several mutants that go on to agree with the user's function on cases drawn at random.
+
+    confirm: only such as agree with it somewhere in numbers that are wrong.
+    """
+    rng, confirmed = np.random.default_rng(2), set[str]()
     for number in range(DRAWS):
         case = operation.draw(Dice(rng))
         arrays = case.arrays(rng)
@@ -174,7 +182,11 @@ def told_apart(subject: Pair, operation: Operation, candidates: list[Mutant]) ->
         if theirs.parts.get("an exception") in ("TypeError", "NotImplementedError"):
             continue                                       # an option that the user's function does not know
         answers = [answer(m.forward, m.backward, arrays, case.options, None, operation.written, number) for m in candidates]
-        candidates = [m for m, a in zip(candidates, answers) if not theirs.wrong(a) and not a.wrong(theirs)] or candidates
-        if len(candidates) == 1:
+        agree = [m for m, a in zip(candidates, answers) if theirs.same(a)]
+        if confirm and "an exception" not in theirs.parts:
+            right = answer(operation.forward, operation.backward, arrays, case.options, None, operation.written, number)
+            confirmed |= {m.name for m in agree if theirs.wrong(right)}
+        candidates = agree or candidates
+        if len(candidates) == 1 and (not confirm or confirmed):
             break
-    return candidates
+    return [m for m in candidates if not confirm or m.name in confirmed]

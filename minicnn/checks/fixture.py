@@ -105,7 +105,7 @@ class Checker:
                     continue
             else:
                 return [f"  no picture: {folder} has a thousand of this test"]
-            report.save_picture(path)
+            report.save_picture(path, overwrite=True)
         except OSError as error:
             return [f"  no picture: {error}"]
         return [f"  picture: {path}"]

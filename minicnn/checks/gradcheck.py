@@ -28,6 +28,7 @@ from .report import Report, Row
 from .subject import Complaint, Subject, Tensors, subject_of
 
 MOVES = 3                     # how often a point on a kink is left for one beside it
+MANY = 2_000                  # elements of an array whose gradient is measured as a whole once it is found wrong
 LARGE = 200_000               # a network of more values is checked along directions of all of them at once: see directional.py
 
 
@@ -41,7 +42,7 @@ def gradcheck(fn: Any, inputs: Any, *, backward: Callable | None = None, options
     backward: given with a plain NumPy fn(*arrays, **options) -> array, as backward(grad_output, *arrays, **options) -> a gradient for
     each array, in order.  constants: places of inputs that have no gradient, such as class weights.
     like: an operation of minicnn ("conv2d") that fn should be: output and gradients are compared with it too, at kinks and all, and the
-    diagnosis is told where to look.  options are then that operation's.
+    diagnosis is told where to look.  options are then that operation's; those that are not given are found by trying the usual ones.
     tolerance: of |numeric − analytic|, relative to the largest gradient of the array.  directions, coordinates: how many random ones an
     input with more than `coordinates` elements is checked in.  A model of more than 200,000 values is checked along random directions
     of all of them at once.
@@ -65,26 +66,35 @@ def gradcheck(fn: Any, inputs: Any, *, backward: Callable | None = None, options
         if like is not None:
             from .mutants import operation as find
             operation = find(like)
-            constants = {*constants, *operation.constants}
-        subject = subject_of(fn, inputs, backward, options, constants, operation.written if operation else ())
+        subject = subject_of(fn, inputs, backward, options, constants, operation)
         rng = np.random.default_rng(seed)
-        point = None
+        point = likeness = None
         try:
+            if operation is not None:
+                from .recognise import liken
+                likeness = liken(subject, operation, options or {})
+                if likeness is None:
+                    subject.complain(f"not like {like}: with the usual options {like} does not give these outputs; is the forward wrong? "
+                                     f"Else pass its options: options=dict({', '.join(name + '=…' for name in operation.options)})")
             point = look(subject, rng)
             check = _Check(subject, point, report, rng, directions, coordinates)
             check.run()
             check.dependence()
             if not subject.problems and report:
                 check.elsewhere()
-            if operation is not None:
+            if operation is not None and likeness is not None:
                 from .diagnosis import against_the_operation
-                against_the_operation(subject, point, operation, options or {}, report)
+                against_the_operation(subject, point, likeness, report)
         except Complaint as complaint:
             subject.complain(str(complaint))
         report.problems += subject.problems
         if not report:
+            if point is not None:
+                for row in report.rows:
+                    if not report.passed(row) and row.numeric_values is None and row.size <= MANY:
+                        Leaf(subject, point, row, tolerance, rng).map()
             from .diagnosis import diagnose                # here, with all mutants: a check that passes need not wait for it
-            report.hypotheses = diagnose(subject, point, report, operation, options or {})
+            report.hypotheses = diagnose(subject, point, report, likeness)
     report.seconds = time.perf_counter() - begin
     return report
 
@@ -122,7 +132,8 @@ class _Check:
         if self.report.kinks:
             count = self.report.kinks
             self.report.notes.append(f"{count} of {sum(row.checked for row in self.report.rows)} probes lay on a kink, where no derivative "
-                                     "exists; they were made at a point beside it")
+                                     "exists; they were made at a point beside it. What backward says on the kink itself, such as who gets "
+                                     "the gradient of equal maxima, is a convention: like=\"max_pool2d\" compares it")
 
     def dependence(self) -> None:
         """What is to be said of inputs without a gradient, and of those that do not matter."""
@@ -140,11 +151,11 @@ class _Check:
         if not alike(self.subject.row(), self.point.y):
             self.subject.complain("after many calls the same inputs give different numbers: something is kept from one call to the next")
             return
-        before = {name: x.copy() for name, x in self.subject.leaves.items()}
+        before, problems = {name: x.copy() for name, x in self.subject.leaves.items()}, list(self.subject.problems)
         second = Report(self.report.tolerance)
         try:
             for name, x in self.subject.leaves.items():
-                x[...] = before[name] * (1 + 0.05 * self.rng.uniform(-1, 1, x.shape))
+                x[...] = before[name] + 0.05 * size(before[name]) * self.rng.uniform(-1, 1, x.shape)
             point = Point(self.subject, self.rng, 1)
             for name, x in self.subject.leaves.items():
                 row = Row(name, x.shape, 1, 0.0)
@@ -154,6 +165,7 @@ class _Check:
         except Complaint:                                  # outside of where the function is defined
             return
         finally:
+            self.subject.problems[:] = problems            # what else there is to say of that point nobody has asked for
             for name, x in self.subject.leaves.items():
                 x[...] = before[name]
         bad = [row for row in second.rows if not second.passed(row)]

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..kernels.random import default_generator
+from ..modes import mode
+from ..nn import Module
 from ..tensor import Op
+from ..promotion import promote
 from .quotient import STEP
 
 _warned: set[str] = set()
@@ -24,18 +27,21 @@ def numerical_backward(thing: Any) -> Any:
     thing: a class derived from Op with a forward, which is given a backward in place and returned, so that this can decorate it; one
     that has a backward of its own stays as it is: write yours, and the differences are gone.
     Or a function of NumPy arrays, forward(*arrays, **options) -> array: returned is a function of Tensors.
-    Warns once for each Op when the first backward runs.  TypeError for anything else.
+    Its outputs get the dtype of its inputs. Warns once for each Op.  TypeError for anything else.
 
     >>> @mc.numerical_backward
     ... class Square(Op):
     ...     def forward(self, x):
     ...         return x * x
+    >>> y = Square.apply(mc.randn(3))
+    >>> cube = mc.numerical_backward(lambda x: x ** 3)
+    >>> y = cube(mc.randn(3))
     """
     if isinstance(thing, type) and issubclass(thing, Op):
         if thing.forward is Op.forward:
             raise TypeError(f"numerical_backward: {thing.__name__} has no forward to take differences of")
         return _equipped(thing) if thing.backward is Op.backward else thing
-    if isinstance(thing, type) or not callable(thing):
+    if isinstance(thing, (type, Module)) or not callable(thing):
         raise TypeError(f"numerical_backward: expected a class derived from Op or a function of arrays, got {thing!r}")
     name = getattr(thing, "__name__", type(thing).__name__)
 
@@ -49,15 +55,19 @@ def _equipped(cls: type[Op]) -> type[Op]:
 
     def keeping(self: Any, *arrays: Any, **options: Any) -> Any:
         self.numerical = (arrays, options, default_generator.state)
-        return forward(self, *arrays, **options)
+        if mode.recording and cls.__qualname__ not in _warned:
+            _warned.add(cls.__qualname__)
+            count = sum(a.size for a in arrays if a is not None and a.dtype.kind == "f")
+            warnings.warn(f"{cls.__name__} has no backward: its gradient is taken by finite differences, up to {2 * count} forwards each "
+                          "time. Write its backward when you are ready", stacklevel=3)
+        result = forward(self, *arrays, **options)
+        kind = promote(*(a.dtype for a in arrays if a is not None))
+        several = result if isinstance(result, tuple) else (result,)
+        several = tuple(y.astype(kind) if y.dtype.kind == "f" else y for y in map(np.asarray, several))      # np.zeros gives float64
+        return several if isinstance(result, tuple) else several[0]
 
     def backward(self: Any, *grads: Any, needs: Any) -> tuple:
         arrays, options, state = self.numerical
-        count = sum(a.size for a, need in zip(arrays, needs) if need)
-        if cls.__qualname__ not in _warned:
-            _warned.add(cls.__qualname__)
-            warnings.warn(f"{cls.__name__} has no backward: its gradient is taken by finite differences, {2 * count} forwards each time. "
-                          "Write its backward when you are ready", stacklevel=2)
         now = default_generator.state
         exact: Any = [None if a is None else a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
 

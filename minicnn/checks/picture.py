@@ -38,8 +38,13 @@ def heat_map(row: Row) -> list[str]:
     return [head, *(f"|{line}|" for line in lines)]
 
 
-def save(report: Report, path: Any) -> None:
-    """Numeric, analytic and error over the worst input, and its V-curve, as a picture.  ValueError if there is nothing to draw."""
+def save(report: Report, path: Any, overwrite: bool = False) -> None:
+    """Numeric, analytic and error over the worst input, and its V-curve, as a picture.
+
+    ValueError if there is nothing to draw, FileExistsError if the file is there and overwrite is not said.
+    """
+    if Path(path).exists() and not overwrite:
+        raise FileExistsError(f"save_picture: {path} is there already; give another name, or overwrite=True")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -60,6 +65,8 @@ def save(report: Report, path: Any) -> None:
             colours, low, high = ("magma", -16.0, 0.0) if title.startswith("log") else ("RdBu_r", -limit, limit)
             figure.colorbar(axes.imshow(flat, aspect="auto", interpolation="nearest", cmap=colours, vmin=low, vmax=high), ax=axes)
             axes.set_title(title)
+            axes.set_xlabel("the last axis")
+            axes.set_ylabel("the others, in order" if values.ndim > 2 else "")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     else:

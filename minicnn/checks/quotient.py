@@ -26,6 +26,7 @@ STEP = 6e-6                                                   # ∛ε
 LADDER = (1.0, 1 / 8, 1 / 64, 1 / 512)                        # steps tried where the first does not agree, in units of it
 CURVE = tuple(10.0 ** -k for k in range(1, 11))               # steps of the V-curve
 IMAGINARY = 1e-30
+WIDE = 1e3                                                    # times what is allowed: a gap that is looked into
 
 Path = Callable[[complex], np.ndarray]                        # t -> all outputs at x + t·d, in one row
 
@@ -59,10 +60,10 @@ def on_a_kink(path: Path, y: np.ndarray, U: np.ndarray, h: float, wide: np.ndarr
 
     Curvature's gap is an eighth at an eighth of the step, a kink's is what it was.
     """
-    if np.all(wide <= 1e3 * allowed + noise(y, U, h)):
+    if np.all(wide <= WIDE * allowed + noise(y, U, h)):
         return False
     narrow = gap(path(h / 8), y, path(-h / 8), h / 8, U)
-    return bool(np.any((narrow > wide / 2) & (narrow > 1e3 * allowed + noise(y, U, h / 8))))
+    return bool(np.any((narrow > wide / 2) & (narrow > WIDE * allowed + noise(y, U, h / 8))))
 
 
 def settle(path: Path, y: np.ndarray, U: np.ndarray, step: float, expected: np.ndarray, allowed: np.ndarray) -> Slope:

@@ -4,6 +4,7 @@ Only a failed check asks, so that the mutants of that operation can be tried on 
 """
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,8 +46,49 @@ OPTIONS: dict[str, dict[str, list]] = {
 }
 
 
-def recognise(subject: Subject, y: np.ndarray) -> tuple[Operation, dict] | None:
-    """(operation, options) whose output is y, that of the subject; None if there is none, or the subject has parameters of its own."""
+@dataclass(frozen=True)
+class Likeness:
+    """An operation and the options with which a function is held to be it.
+
+    whole: the function itself takes all inputs and options of the operation, so that it can be tried on others.
+    """
+    operation: Operation
+    options: dict
+    whole: bool = False
+
+    def arrays(self, values: list) -> list:
+        """The operation's inputs: those that a function goes without, such as a bias, are None."""
+        return [*values, *[None] * (self.operation.arity - len(values))]
+
+
+def in_pairs(options: dict) -> dict:
+    """Options as kernels take them: stride=2 is (2, 2), padding=1 is ((1, 1), (1, 1))."""
+    full = dict(options)
+    for name in {"stride", "dilation", "kernel_size", "output_padding", "padding"} & set(full):
+        if isinstance(full[name], int):
+            full[name] = (full[name], full[name])
+        if name == "padding" and all(isinstance(n, int) for n in full[name]):
+            full[name] = tuple((n, n) for n in full[name])
+    return full
+
+
+def liken(subject: Subject, operation: Operation, options: dict) -> Likeness | None:
+    """To the operation that the user names. Options that he does not give are found by trying; None if none of the usual fits."""
+    given = in_pairs(options)
+    missing = [name for name in operation.options if name not in given]
+    whole = not missing and given == options and len(subject.values) == operation.arity
+    if not missing:
+        return Likeness(operation, given, whole)
+    y = subject.outputs()[0]
+    for choice in choices(operation, subject.values[0]):
+        likeness = Likeness(operation, choice | given)
+        if gives(operation, likeness.arrays(subject.values), likeness.options, y):
+            return likeness
+    return None
+
+
+def recognise(subject: Subject, y: np.ndarray) -> Likeness | None:
+    """The operation whose output is y, that of the subject; None if there is none, or the subject has parameters of its own."""
     if y.size > MANY or any(not name.startswith("input ") for name in subject.leaves):
         return None
     for operation in {m.operation.name: m.operation for m in MUTANTS}.values():
@@ -55,7 +97,7 @@ def recognise(subject: Subject, y: np.ndarray) -> tuple[Operation, dict] | None:
             continue
         for options in choices(operation, arrays[0]):
             if gives(operation, arrays, options, y):
-                return (operation, options) if elsewhere(subject, operation, arrays, options, y) else None
+                return Likeness(operation, options) if elsewhere(subject, operation, arrays, options, y) else None
     return None
 
 
@@ -88,8 +130,10 @@ def choices(operation: Operation, x: np.ndarray) -> Iterator[dict]:
 
 def gives(operation: Operation, arrays: list, options: dict, y: np.ndarray) -> bool:
     try:
-        if operation.shape is not None and operation.shape(*(None if a is None else np.shape(a) for a in arrays), **options) != y.shape:
-            return False
+        if operation.shape is not None:                     # a look at the shape alone is quick
+            shape = operation.shape(*(None if a is None else np.shape(a) for a in arrays), **options)
+            if tuple(shape[0] if shape and isinstance(shape[0], tuple) else shape) != y.shape:
+                return False
         found = operation.forward(*(a.copy() if isinstance(a, np.ndarray) else a for a in arrays), **options)
         return alike(np.asarray(found, np.float64), y)
     except Exception:                                       # noqa: BLE001  inputs that the operation does not take

@@ -108,10 +108,14 @@ class Report:
                           "resolution": plain(row.resolution), "method": row.method} for row in self.rows],
                 "hypotheses": [vars(hypothesis) for hypothesis in self.hypotheses]}
 
-    def save_picture(self, path: Any) -> None:
-        """A PNG (or what the suffix says) of the worst input: numeric, analytic, error over the array, and the V-curve."""
+    def save_picture(self, path: Any, overwrite: bool = False) -> None:
+        """A PNG (or what the suffix says) of the worst input: numeric, analytic, error over the array, and the V-curve.
+
+        Of an input of more than 2,000 elements, whose gradient is not measured as a whole, the worst element and the V-curve.
+        ValueError if the check ended before anything was measured, FileExistsError if the file is there and overwrite is not said.
+        """
         from .picture import save
-        save(self, path)
+        save(self, path, overwrite)
 
 
 def plain(x: float) -> float | str:

@@ -192,7 +192,13 @@ class Tensors(Subject):
     def run(self) -> list[Tensor]:
         self.begin()
         before = {name: a.tobytes() for name, a in self.leaves.items()} if self.watched() else {}
-        result = called("the function", self.fn, *self.tensors, **self.options)
+        try:
+            result = called("the function", self.fn, *self.tensors, **self.options)
+        except Complaint as complaint:
+            if isinstance(complaint.__cause__, (TypeError, AttributeError)):
+                raise Complaint(f"{complaint}. It was called with Tensors; is it a function of NumPy arrays? Then pass backward= too"
+                                ) from complaint.__cause__
+            raise
         for name, bits in before.items():
             if self.leaves[name].tobytes() != bits:
                 self.complain(f"the function changes its {name} in place: compute a new tensor instead")
@@ -236,10 +242,11 @@ class Tensors(Subject):
 
 
 def subject_of(fn: Any, inputs: Any, backward: Callable | None = None, options: dict | None = None, constants: Collection[int] = (),
-               written: Collection[int] = ()) -> Subject:
+               operation: Any = None) -> Subject:
     """The Subject for what gradcheck was given.  TypeError if fn cannot be called, ValueError if there is nothing to check.
 
-    constants, written: the places of inputs that have no gradient, and of those that forward may write to.
+    constants: the places of inputs that have no gradient.  operation: what the function should be, with its own constants and the places
+    that it writes to.
     """
     if not callable(fn):
         raise TypeError(f"gradcheck: fn should be a function, an Op or a layer, got {type(fn).__name__}")
@@ -247,9 +254,10 @@ def subject_of(fn: Any, inputs: Any, backward: Callable | None = None, options: 
         raise TypeError(f"gradcheck: backward should be a function, got {type(backward).__name__}")
     values = [inputs] if isinstance(inputs, (Tensor, np.ndarray, np.generic, float, int)) else list(inputs)
     values = [float64(x.data if isinstance(x, Tensor) else x) for x in values]
-    for places, what in ((constants, "constants"), (written, "written")):
-        if not all(isinstance(i, int) and 0 <= i < len(values) for i in places):
-            raise ValueError(f"gradcheck: {what} should hold places of inputs, 0 to {len(values) - 1}, got {tuple(places)}")
+    if not all(isinstance(i, int) and 0 <= i < len(values) for i in constants):
+        raise ValueError(f"gradcheck: constants should hold places of inputs, 0 to {len(values) - 1}, got {tuple(constants)}")
+    written = () if operation is None else operation.written
+    constants = {*constants, *(() if operation is None else operation.constants)}
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"gradcheck: options should be a dict of keywords, got {options!r}")
     for i, v in enumerate(values):

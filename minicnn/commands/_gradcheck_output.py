@@ -122,7 +122,7 @@ class Output:
         while path.exists():
             number += 1
             path = path.with_name(f"{stem}-{number}.png")
-        report.save_picture(path)
+        report.save_picture(path, overwrite=True)
         self.say(f"  picture: {path}")
 
 

@@ -25,7 +25,7 @@ def functions(word: str) -> list[tuple[str, Any]]:
     if not wanted:
         raise ValueError(f"{file}: which function? {there}; write {file}:{','.join(own[:1]) or 'NAME'}")
     found = []
-    for name in wanted.split(","):
+    for name in map(str.strip, wanted.split(",")):
         if not hasattr(module, name):
             near = difflib.get_close_matches(name, own, 1)
             raise ValueError(f"{file} has no {name!r}; " + (f"did you mean {near[0]!r}? " if near else "") + there)

@@ -19,7 +19,9 @@ A file of yours is run to get at its functions, as `import` would run it; nothin
   conv_forward(x, weight, bias, *, stride, padding, dilation, groups) -> y                                 minicnn show conv2d
   conv_backward(grad_output, x, weight, bias, *, stride, …) -> grad_x, grad_weight, grad_bias
 
-with arrays of float64 and None for an absent one. Options that yours does not have are left at their plainest.
+with arrays of float64, None for an absent one, pairs (2, 2) for stride and dilation, ((top, bottom), (left, right)) for padding. Options
+that yours does not have are left at their plainest, one with a number as its default (stride=1) gets a number, and cases for which yours
+raises NotImplementedError are left out.
 
 Exit status: 0 all agree, 1 some do not, 2 a mistake in the command line or in your file, 130 stopped by Ctrl-C.
 """

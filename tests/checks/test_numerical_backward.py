@@ -30,7 +30,7 @@ def test_the_gradient_is_that_of_the_op():
         def forward(self, a, b, *, power):
             return a @ b ** power
     a, b = RNG.standard_normal((3, 4)), RNG.standard_normal((4, 2))
-    with pytest.warns(UserWarning, match="Product has no backward: .* 40 forwards"):
+    with pytest.warns(UserWarning, match="Product has no backward: .* up to 40 forwards"):
         found = gradients(lambda a, b: Product.apply(a, b, power=2), a, b)
     for g, right in zip(found, gradients(lambda a, b: a @ (b * b), a, b)):
         assert np.abs(g - right).max() < 1e-8 * np.abs(right).max()
@@ -81,10 +81,10 @@ def test_random_numbers_are_those_of_the_forward():
             return x * uniform(default_generator.next_key(), x.shape, dtype=np.float64)
     mc.manual_seed(3)
     x = Tensor(RNG.standard_normal(5), requires_grad=True)
-    y = Noisy.apply(x)
-    mc.manual_seed(9)
     with pytest.warns(UserWarning):
-        y.sum().backward()
+        y = Noisy.apply(x)
+    mc.manual_seed(9)
+    y.sum().backward()
     assert np.abs(x.grad.numpy() - y.numpy() / x.numpy()).max() < 1e-8
 
 

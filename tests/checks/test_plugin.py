@@ -234,7 +234,7 @@ def test_theirs():
 
 
 def test_the_example_of_the_readme(project):
-    chapter = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## In your own tests\n")[2]
+    chapter = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n### In your own tests\n")[2]
     result = project(chapter.partition("```python\n")[2].partition("```")[0], head="")
     result.assert_outcomes(passed=4)
     assert "test_softplus[2x3-float32]" in names(result)

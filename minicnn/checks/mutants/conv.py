@@ -7,7 +7,7 @@ import numpy as np
 from ...kernels.conv2d import output_shape
 from .mutant import REFERENCE, add, wrong_backward, wrong_forward
 from .operation import from_kernel
-from .windows import laid_down, off_centre, overlap, overwritten, patches, places, wrong_gradient
+from .windows import laid_down, off_centre, overlap, overwritten, overwritten_by_windows, patches, places, wrong_gradient
 
 CONV = from_kernel("conv2d")
 X, WEIGHT, BIAS = 0, 1, 2                                                    # the places of the inputs, and of their gradients
@@ -63,6 +63,20 @@ def biased(arrays, options):
                 "assign with =.", lambda a, o: overlap(seen(a, o)))
 def overlap_overwrites(g, x, weight, bias, *, stride, padding, dilation, groups):
     return overwritten(patches(g, weight, groups), x.shape[2:], stride, padding, dilation)
+
+
+@wrong_gradient(CONV, X, "overlapping-windows-overwrite", "Windows that overlap overwrite each other's gradient of x, the last one wins: "
+                "add with += where you now assign with =.", lambda a, o: overlap(seen(a, o)))
+def overlapping_windows_overwrite(g, x, weight, bias, *, stride, padding, dilation, groups):
+    return overwritten_by_windows(patches(g, weight, groups), x.shape[2:], stride, padding, dilation)
+
+
+@wrong_gradient(CONV, X, "everything-overwrites", "The windows, and the output channels too, overwrite each other's gradient of x: add "
+                "with += where you now assign with =.", lambda a, o: a[WEIGHT].shape[0] > o["groups"] and sees(a, o))
+def everything_overwrites(g, x, weight, bias, *, stride, padding, dilation, groups):
+    K = weight.shape[0]
+    last = np.arange(K // groups - 1, K, K // groups)                        # of each group: the channel that is written last
+    return overwritten_by_windows(patches(g[:, last], weight[last], groups), x.shape[2:], stride, padding, dilation)
 
 
 @wrong_gradient(CONV, X, "crop-without-padding", "The gradient of x is empty where there is no padding: a[p:-p] with p = 0 is a[0:0]. Crop "

@@ -26,6 +26,7 @@ class Operation:
     constants: tuple[int, ...] = ()
     shape: Callable[..., tuple] | None = None              # output_shape, of an operation of kernels/
     takes: int | None = None                               # how many arrays, where the signature of forward does not say so
+    options: tuple[str, ...] = ()                          # the names of those that it cannot do without
 
     @property
     def arity(self) -> int:
@@ -51,6 +52,8 @@ def from_kernel(op: str) -> Operation:
         needs = [a is not None and a.dtype.kind == "f" and i not in (*written, *constants) for i, a in enumerate(arrays)]
         return reference.backward(grad_output, saved, needs)
 
-    takes = sum(p.kind is not p.KEYWORD_ONLY for p in inspect.signature(reference.forward).parameters.values())
+    parameters = inspect.signature(reference.forward).parameters.values()
+    takes = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
+    required = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty)
     return Operation(op, forward, backward, lambda dice: cases.draw(dice, op), tuple(written), tuple(constants),
-                     formula.output_shape, takes)
+                     formula.output_shape, takes, required)

@@ -56,8 +56,18 @@ def laid_down(columns, plane, stride, padding, dilation):
     return padded
 
 
+def overwritten_by_windows(columns, plane, stride, padding, dilation):
+    """Patch by patch, p and q in loops, each written over what stood there: at every pixel the last window wins."""
+    (H, W), ((top, bottom), (left, right)), (R, S) = plane, padding, columns.shape[2:4]
+    padded = np.zeros((*columns.shape[:2], top + H + bottom, left + W + right))
+    for p, q in np.ndindex(*columns.shape[4:]):
+        h, w = p * stride[0], q * stride[1]
+        padded[:, :, h:h + R * dilation[0]:dilation[0], w:w + S * dilation[1]:dilation[1]][:, :, :R, :S] = columns[..., p, q]
+    return padded[:, :, top:top + H, left:left + W]
+
+
 def overwritten(columns, plane, stride, padding, dilation):
-    """The same, but the last patch wins."""
+    """Tap by tap, r and s in loops: at every pixel the last tap wins."""
     (H, W), ((top, bottom), (left, right)) = plane, padding
     padded = np.zeros((*columns.shape[:2], top + H + bottom, left + W + right))
     for r, s, where in taps(columns.shape[2:4], columns.shape[4:], stride, dilation):
