@@ -190,7 +190,7 @@ def test_right_functions_of_a_users_file(here, words):
 
 
 def test_a_failure_is_told_once_in_full_and_drawn(here, monkeypatch):
-    monkeypatch.setattr(Report, "save_picture", lambda report, path, overwrite: Path(path).write_text(report.name))      # a real one takes a second
+    monkeypatch.setattr(Report, "save_picture", lambda report, path, overwrite: Path(path).write_text(report.name))  # a real one is slow
     status, out, _ = here("layers.py:linear_forward,bias_of_the_mean", "--like", "linear", "--drawn", "0",
                           "--json", "all.json", "--pictures", "wrong")
     assert status == 1 and out.count("gradcheck FAILED") == 1 and "\nalso " in out and "perhaps: " in out
