@@ -2,8 +2,8 @@
 
     L(θ, x) = Σ u · f(θ, x)                     ∇L · d  ≈  (L(θ + h·d) − L(θ − h·d)) / 2h
 
-Three evaluations of the network for each direction, however many parameters it has, so that the largest can be checked in full size. An
-error anywhere shows if it is not small against the sum: for the last digit of every single parameter there is gradcheck.
+A forward and a backward, and then two to six forwards for each direction, however many parameters the network has: so the largest can be
+checked in full size. An error anywhere shows if it is not small against the sum: for the last digit of every parameter there is gradcheck.
 
 Every parameter moves in proportion to its own size, d = rms(θ) · normal: a step of h is the same relative change in every layer. The
 error is measured against √(Σ_θ (∇_θL · d_θ)²), the size that the sum of the parameters' contributions has unless they cancel.
@@ -24,6 +24,7 @@ from ..nn import Module
 from ..tensor import Tensor
 from .kinks import Sides
 from .report import Report, Row
+from .subject import float64
 
 # Relative steps. What is not linear falls with step², rounding rises as about 1e-16 / step; in very deep networks the first is large. Where
 # the two sides agree at one step the check has passed: a wrong gradient is wrong at every step.
@@ -68,10 +69,12 @@ class _Network:
     def __init__(self, model: Module, x: Any, rng: np.random.Generator, tolerance: float):
         model.to("float64")
         inputs = x if isinstance(x, (list, tuple)) else [x]
-        self.inputs = [Tensor(np.array(a.data if isinstance(a, Tensor) else a, np.float64), requires_grad=True) for a in inputs]
-        names = ["input"] if len(self.inputs) == 1 else [f"input {i}" for i in range(len(self.inputs))]
+        values = [float64(a.data if isinstance(a, Tensor) else a) for a in inputs]
+        self.inputs = [Tensor(a, requires_grad=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a for a in values]
+        moved = {i: t for i, t in enumerate(self.inputs) if isinstance(t, Tensor) and t.requires_grad}
+        places = {"input" if len(inputs) == 1 else f"input {i}": t for i, t in moved.items()}
         self.model, self.rng, self.tolerance = model, rng, tolerance
-        self.leaves = {**dict(zip(names, self.inputs)), **{n: p for n, p in model.named_parameters() if p.requires_grad}}
+        self.leaves = {**places, **{n: p for n, p in model.named_parameters() if p.requires_grad}}
         self.buffers = {n: buffer.numpy().copy() for n, buffer in model.named_buffers()}
         self.start = {n: leaf.numpy().copy() for n, leaf in self.leaves.items()}
         self.random, self.upstream, self.gradients = default_generator.state, list[np.ndarray](), Moves()
@@ -95,6 +98,8 @@ class _Network:
         self.gradients = {name: leaf.grad.numpy() for name, leaf in self.leaves.items() if leaf.grad is not None}
         for leaf in self.leaves.values():
             leaf.grad = None
+        if not any(np.any(g) for g in self.gradients.values()):
+            report.problems.append("every gradient is 0: there is nothing to hold against differences")
 
     def draw(self) -> Moves:
         return {name: self.rng.standard_normal(a.shape) * (np.sqrt(np.mean(a * a)) or 1.0) for name, a in self.start.items()}

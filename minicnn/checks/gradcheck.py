@@ -13,6 +13,7 @@ in float64. What is done to each input and parameter:
 Before that the function's manners are looked at (manners.py): does it repeat, does it change its inputs, do gradients add up. After a
 failure diagnosis.py says what may be wrong.
 """
+import copy
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from ..nn import Module
 from .leaf import Leaf, size
 from .manners import Point, alike, look
 from .report import Report, Row
-from .subject import Complaint, Subject, Tensors, subject_of
+from .subject import Complaint, Subject, Tensors, called, subject_of
 
 MOVES = 3                     # how often a point on a kink is left for one beside it
 MANY = 2_000                  # elements of an array whose gradient is measured as a whole once it is found wrong
@@ -58,8 +59,8 @@ def gradcheck(fn: Any, inputs: Any, *, backward: Callable | None = None, options
         raise ValueError("gradcheck: coordinates should be a whole number of at least 1, directions of at least 0, "
                          f"got {coordinates!r} and {directions!r}")
     if isinstance(fn, Module) and sum(p.data.size for p in fn.parameters()) > LARGE:
-        from .directional import check_directions
-        return check_directions(fn, inputs, tolerance=tolerance, seed=seed, directions=directions, name=name)
+        return _large(fn, inputs, {"backward": backward, "options": options, "like": like, "constants": constants}, tolerance, seed,
+                      max(directions, 1), str(name))
     report = Report(tolerance, name=str(name))
     with np.errstate(all="ignore"), _kept_random_state():
         operation = None
@@ -96,6 +97,24 @@ def gradcheck(fn: Any, inputs: Any, *, backward: Callable | None = None, options
             from .diagnosis import diagnose                # here, with all mutants: a check that passes need not wait for it
             report.hypotheses = diagnose(subject, point, report, likeness)
     report.seconds = time.perf_counter() - begin
+    return report
+
+
+def _large(model: Module, inputs: Any, given: dict[str, Any], tolerance: float, seed: int, directions: int, name: str) -> Report:
+    """The check along directions of everything, on a copy of the model; what it says of a user's forward is in the report, too."""
+    from .directional import check_directions
+    for keyword, value in given.items():
+        if value:
+            raise ValueError(f"gradcheck: {keyword} is not for a network of more than {LARGE:,} values, which is checked along random "
+                             "directions of all of them at once; check its layers one by one")
+    try:
+        with _kept_random_state():
+            report = called("the network", check_directions, copy.deepcopy(model), inputs, tolerance=tolerance, seed=seed,
+                            directions=directions, name=name)
+    except Complaint as complaint:
+        return Report(tolerance, problems=[str(complaint)], name=name)
+    report.notes.append(f"more than {LARGE:,} values: checked along random directions of all of them at once, where a mistake shows if it "
+                        "is not small beside the whole")
     return report
 
 

@@ -22,8 +22,10 @@ from ..observers import Event, observe
 
 
 def _piece(x: np.ndarray, *edges: float) -> np.ndarray:
-    """Which of the intervals between the edges each number is in: 0 below the first, 1 from it on …  A number on an edge is below it."""
-    return np.searchsorted(np.array(edges), x, side="left").astype(np.int8)
+    """Which of the pieces between the edges each number is on. On an edge it is on the flat one, whose slope its backward takes there: the
+    piece below the first edge (0 of relu, −3 of hardsigmoid), the piece above the last of two (6 of relu6, 3 of hardsigmoid)."""
+    below = np.searchsorted(np.array(edges), x, side="left")
+    return (below + ((x == edges[-1]) if len(edges) > 1 else 0)).astype(np.int8)
 
 
 # kernel -> (edges of its pieces, (x, options) -> what it is on each piece)

@@ -43,7 +43,7 @@ def gradgradcheck(fn: Any, inputs: Any, *, options: dict | None = None, toleranc
 
     >>> assert mc.gradgradcheck(lambda x: (x * x * x).sum(), mc.randn(3, 4))
     """
-    values = [inputs] if isinstance(inputs, (Tensor, np.ndarray)) else list(inputs)
+    values = [inputs] if isinstance(inputs, (Tensor, np.ndarray, np.generic, float, int)) else list(inputs)
     values = [float64(x.data if isinstance(x, Tensor) else x) for x in values]
     if isinstance(fn, Module):
         fn = copy.deepcopy(fn).to("float64")

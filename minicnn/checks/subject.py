@@ -82,6 +82,10 @@ class Subject:
     def gradients(self, *upstreams: Arrays) -> dict[str, np.ndarray | None]:
         raise NotImplementedError
 
+    def alone(self, name: str, upstream: Arrays) -> np.ndarray | None:
+        """The gradient of one leaf where nobody asks for those of the others; for a pair of functions there is no such thing."""
+        return self.gradients(upstream)[name]
+
     def row(self) -> np.ndarray:
         """All outputs in one row."""
         return np.concatenate([y.reshape(-1) for y in self.outputs()])
@@ -230,6 +234,13 @@ class Tensors(Subject):
         if [g.data.tobytes() for _, g in pairs] != given:
             self.complain("backward changes its grad_output in place: work on a copy")
         return {name: None if g is None else self.checked(name, g.numpy()) for name, g in zip(self.sources, found)}
+
+    def alone(self, name: str, upstream: Arrays) -> np.ndarray | None:
+        with enable_grad():
+            pairs = [(y, Tensor(u.copy())) for y, u in zip(self.run(), upstream) if y.requires_grad]
+            outputs, given = [y for y, _ in pairs], [u for _, u in pairs]
+            found = called("backward, asked for one gradient alone,", grad, outputs, [self.sources[name]], given)
+        return None if found[0] is None else self.checked(name, found[0].numpy())
 
     def checked(self, name: str, g: np.ndarray) -> np.ndarray:
         if type(g) is not np.ndarray or g.dtype.kind not in "fiu":
