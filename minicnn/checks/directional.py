@@ -13,7 +13,6 @@ A direction that fails is halved: the half of the tensors that disagrees more, i
 ReLUs and max pools keep their sides while the network is moved, see kinks.py: of millions of them some are always near a kink.
 """
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,12 +32,11 @@ STEPS = (1e-7, 1e-8, 1e-9)
 Moves = dict[str, np.ndarray]                  # how far each tensor moves; one that is not named stays
 
 
-def check_directions(model: Module, x: Any, *, tolerance: float = 1e-5, seed: int = 0, directions: int = 2, name: str = "",
-                     progress: Callable[[str], None] = lambda text: None) -> Report:
+def check_directions(model: Module, x: Any, *, tolerance: float = 1e-5, seed: int = 0, directions: int = 2, name: str = "") -> Report:
     """Check the gradient of a network with respect to its input and all parameters at once, in float64.
 
     model: as it is, in training or in evaluation mode; it is converted to float64, and has its values back afterwards, in float64.
-    x: one image batch, an array or a Tensor, or a list of inputs.  progress: told what is going on, for large networks take minutes.
+    x: one image batch, an array or a Tensor, or a list of inputs.
     Returns a Report with a row a direction; a direction without any gradient, a NaN or a graph that is cut fails.
     """
     if directions < 1:
@@ -47,14 +45,11 @@ def check_directions(model: Module, x: Any, *, tolerance: float = 1e-5, seed: in
     check = _Network(model, x, np.random.default_rng(seed), tolerance)
     report = Report(tolerance, name=name)
     try:
-        progress("forward and backward")
         check.differentiate(report)
         for number in range(directions):
-            progress(f"direction {number + 1} of {directions}")
             moves = check.draw()
             row = check.along(moves, f"direction {number + 1} of all {len(check.leaves)} tensors")
             if not report.passed(row) and not np.isnan(row.analytic):
-                progress("which element is wrong")
                 row = check.search(moves, row)
             report.rows.append(row)
     finally:

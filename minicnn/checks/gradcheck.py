@@ -189,8 +189,8 @@ class _Check:
                 x[...] = before[name]
         bad = [row for row in second.rows if not second.passed(row)]
         if bad:
-            self.subject.complain(f"{bad[0].name}: the gradient is right at these inputs and wrong at others beside them: does backward "
-                                  "use values kept from an earlier call?")
+            self.subject.complain(f"{bad[0].name}: the gradient is right at these inputs and wrong at others beside them: is an element "
+                                  "wrong that was not probed, or does backward use values kept from an earlier call?")
 
     def probes(self, x: np.ndarray) -> list:
         """Coordinates as index tuples; in a large array directions too, as arrays, one of them with positive components."""

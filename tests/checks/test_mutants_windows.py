@@ -75,6 +75,11 @@ def test_wrong_where_it_shows(mutant):
         assert not same(found, right), f"not wrong for {case}"
         if case.smooth:                                                      # differences say nothing where elements are equal
             contradictions.append(contradicts_itself(mutant, arrays, case.options))
+    if not contradictions:                                                   # a mistake at ties alone: beside them there is none
+        for case, arrays, _, _ in shown:
+            apart = [arrays[0] + np.random.default_rng(0).uniform(-0.1, 0.1, arrays[0].shape), *arrays[1:]]
+            contradictions.append(contradicts_itself(mutant, apart, case.options))
+    assert len(contradictions) >= 5
     if mutant.found_by == DIFFERENCES:
         assert sum(contradictions) >= len(contradictions) - 1                # a rare direction is a blind one
     else:
