@@ -1,5 +1,6 @@
 """The rules of the house, read from its sources: imports run one way, kernels allocate in one place, a file stays a room."""
 import ast
+import fnmatch
 import os
 import subprocess
 import sys
@@ -226,11 +227,11 @@ def test_pyproject_holds_the_build_system_alone():
 
 
 def test_the_top_of_the_tree_stays_as_it_is():
-    """What git tracks; in a copy without git, what is there apart from what tools leave."""
+    """What git tracks; in a copy without git, what is there apart from what git would ignore."""
     if (ROOT / ".git").exists():
         listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
     else:
-        left_by_tools = (".egg-info", "_cache", "__pycache__", "build", "dist")
-        listed = [p.name for p in ROOT.iterdir() if not p.name.endswith(left_by_tools)]
+        ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split()]
+        listed = [p.name for p in ROOT.iterdir() if not any(fnmatch.fnmatch(p.name, pattern) for pattern in ignored)]
     top = {name.split("/")[0] for name in listed if name}
     assert top <= TOP, f"the top level of the tree should not have {', '.join(sorted(top - TOP))}"
