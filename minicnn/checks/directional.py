@@ -5,8 +5,14 @@
 A forward and a backward, and then two to six forwards for each direction, however many parameters the network has: so the largest can be
 checked in full size. An error anywhere shows if it is not small against the sum: for the last digit of every parameter there is gradcheck.
 
-Every parameter moves in proportion to its own size, d = rms(θ) · normal: a step of h is the same relative change in every layer. The
-error is measured against √(Σ_θ (∇_θL · d_θ)²), the size that the sum of the parameters' contributions has unless they cancel.
+The error is measured against √(Σ_θ (∇_θL · d_θ)²), the size that the sum of the parameters' contributions has unless they cancel. How far
+each parameter moves decides what can hide in that sum:
+
+    in proportion to its own size,      d = rms(θ) · normal         a step of h is the same relative change in every layer
+    in inverse proportion to its gradient,  d = c / ‖∇_θL‖ · normal     every parameter adds about as much: a branch that counts for
+                                                                    a millionth of the loss is checked as well as the others
+
+The directions take turns. c is the median of rms(θ)·‖∇_θL‖; no parameter moves FAR times more than in the first way.
 
 A direction that fails is halved: the half of the tensors that disagrees more, its half, … and then within the tensor, down to an element.
 
@@ -25,9 +31,12 @@ from .kinks import Sides
 from .report import Report, Row
 from .subject import float64
 
-# Relative steps. What is not linear falls with step², rounding rises as about 1e-16 / step; in very deep networks the first is large. Where
-# the two sides agree at one step the check has passed: a wrong gradient is wrong at every step.
-STEPS = (1e-7, 1e-8, 1e-9)
+# Relative steps. What is not linear falls with step², rounding rises as about 1e-16 / step; in very deep networks the first is large, and in
+# shallow ones with large scores the second, so the largest comes last. Where the two sides agree at one step the check has passed: a
+# wrong gradient is wrong at every step.
+STEPS = (1e-7, 1e-8, 1e-9, 1e-6)
+TINY = 1e-300
+FAR = 1e3                                      # 1e-4 of itself is as far as a parameter goes: more would leave where L is nearly linear
 
 Moves = dict[str, np.ndarray]                  # how far each tensor moves; one that is not named stays
 
@@ -47,7 +56,7 @@ def check_directions(model: Module, x: Any, *, tolerance: float = 1e-5, seed: in
     try:
         check.differentiate(report)
         for number in range(directions):
-            moves = check.draw()
+            moves = check.draw(even=number % 2 == 1)
             row = check.along(moves, f"direction {number + 1} of all {len(check.leaves)} tensors")
             if not report.passed(row) and not np.isnan(row.analytic):
                 row = check.search(moves, row)
@@ -96,8 +105,13 @@ class _Network:
         if not any(np.any(g) for g in self.gradients.values()):
             report.problems.append("every gradient is 0: there is nothing to hold against differences")
 
-    def draw(self) -> Moves:
-        return {name: self.rng.standard_normal(a.shape) * (np.sqrt(np.mean(a * a)) or 1.0) for name, a in self.start.items()}
+    def draw(self, even: bool) -> Moves:
+        """A random direction; even: one along which every tensor adds about as much to the sum, see the head of this file."""
+        sizes = {name: float(np.sqrt(np.mean(a * a))) or 1.0 for name, a in self.start.items()}
+        adds = {name: sizes[name] * float(np.linalg.norm(self.gradients.get(name, np.zeros(1)))) for name in sizes}
+        typical = float(np.median([a for a in adds.values() if a > 0] or [1.0]))
+        times = {name: min(FAR, typical / max(a, TINY)) if even else 1.0 for name, a in adds.items()}
+        return {name: times[name] * sizes[name] * self.rng.standard_normal(a.shape) for name, a in self.start.items()}
 
     def loss(self, moves: Moves, step: float) -> float:
         with no_grad():

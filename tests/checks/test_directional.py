@@ -96,6 +96,27 @@ def test_one_percent_anywhere_fails(op, which, monkeypatch):
     assert not check_directions(network(), X, tolerance=1e-5)
 
 
+def test_a_branch_that_hardly_counts_is_checked_as_well(monkeypatch):
+    """A tenth of one factor, in a branch of a millionth of the scores: only a direction along which all tensors add as much sees it."""
+    class Faint(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.trunk, self.branch = network(), nn.Sequential(nn.Flatten(), nn.Linear(160, 3))
+
+        def forward(self, x):
+            return self.trunk(x) + 1e-6 * self.branch(x)
+    assert check_directions(Faint(), X, tolerance=1e-6)
+    cls = sys.modules["minicnn.functional.linear"].Linear
+    right = cls.backward
+
+    def wrong(self, *grads, needs):
+        dx, dw, db = right(self, *grads, needs=needs)
+        return dx, 1.1 * dw if dw.shape == (3, 160) else dw, db
+    monkeypatch.setattr(cls, "backward", wrong)
+    report = check_directions(Faint(), X)
+    assert [report.passed(row) for row in report.rows] == [True, False] and "branch.1.weight" in str(report)
+
+
 def test_a_gradient_that_is_missing_or_nan_fails():
     class Cut(nn.Module):
         def __init__(self):
