@@ -31,9 +31,9 @@ from .kinks import Sides
 from .report import Report, Row
 from .subject import float64
 
-# Relative steps. What is not linear falls with step², rounding rises as about 1e-16 / step; in very deep networks the first is large, and in
-# shallow ones with large scores the second, so the largest comes last. Where the two sides agree at one step the check has passed: a
-# wrong gradient is wrong at every step.
+# Relative steps. What is not linear falls with step², rounding rises as about 1e-16 / step; the first is large in very deep networks, the
+# second in shallow ones with large scores: for these the largest comes last. Where the two sides agree at one step the check has passed,
+# since a wrong gradient is wrong at every step.
 STEPS = (1e-7, 1e-8, 1e-9, 1e-6)
 TINY = 1e-300
 FAR = 1e3                                      # 1e-4 of itself is as far as a parameter goes: more would leave where L is nearly linear

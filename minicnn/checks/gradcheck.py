@@ -67,6 +67,9 @@ def gradcheck(fn: Any, inputs: Any, *, backward: Callable | None = None, options
         if like is not None:
             from .mutants import operation as find
             operation = find(like)
+            if isinstance(fn, Module) and any(True for _ in fn.parameters()):
+                raise ValueError(f"gradcheck: like={like!r} compares a function of all inputs of {like}, and this {type(fn).__name__} "
+                                 f"holds its weights itself; pass lambda *inputs: F.{like}(*inputs, …) and the weights among the inputs")
         subject = subject_of(fn, inputs, backward, options, constants, operation)
         rng = np.random.default_rng(seed)
         point = likeness = None

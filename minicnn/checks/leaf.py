@@ -51,6 +51,10 @@ class Leaf:
                 wrong += not np.all(np.abs(values[i] - expected[i]) <= self.tolerance * self.scale)
             numeric[p] = values[i, 0]
             self.enter(p, values[i], expected[i], self.scale, error)
+        edge = [p for p, found, claimed in zip(places, values, expected) if np.isfinite(claimed).all() and not np.isfinite(found).all()]
+        if edge:
+            self.subject.complain(f"{self.name}: a step of {step:.0e} beside its value at {edge[0]}, {self.x[edge[0]]:g}, the output is no "
+                                  "number: the inputs lie at the edge of where the function is defined; check it at others")
         for d in probes:
             if not isinstance(d, tuple) and self.along(d, step):
                 kinked.append(d)

@@ -13,10 +13,12 @@ import numpy as np
 from .. import kernels, models
 from ..checks import gradcheck, gradgradcheck
 from ..checks.basics import BASICS
+from ..checks.in_place_of import check_function
 from ..checks.layers import LAYERS
 from ..checks.mutants import operation
+from ..checks.networks import check_model
 from ..checks.report import Report
-from ..checks.suite import basics, check_basic, check_function, check_layer, check_model, check_operation, operations
+from ..checks.suite import check_basic, check_layer, check_operation, operations
 from ..device import CPU_BACKENDS, get_backend, use_backend
 from ..nn import Module
 from ..tensor import Op
@@ -38,7 +40,7 @@ class Task:
 
 def tasks(args: argparse.Namespace) -> list[Task]:
     """ValueError, ImportError or OSError for a mistake of the user's."""
-    words = args.names or [*operations(), *basics(), *LAYERS]
+    words = args.names or [*operations(), *BASICS, *LAYERS]
     mine = any(map(names_a_file, words))
     for option in ("like", "shape"):
         if getattr(args, option) and not mine:

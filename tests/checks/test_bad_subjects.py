@@ -186,6 +186,19 @@ def cut(x):
         return x * 2
 
 
+LEAST = float(X().min()) - 1e-8
+
+
+def keeps(self, x):
+    self.x = x
+    return 2 * x
+
+
+def spoils(self, g, needs):
+    self.x *= 2
+    return 2 * g,
+
+
 TENSORS = {
     "no return": (lambda x: None, "the function returned nothing (None) where a Tensor was expected"),
     "array": (lambda x: x.data * 2, "for NumPy functions pass backward= too"),
@@ -202,6 +215,8 @@ TENSORS = {
     "a class for a layer": (nn.ReLU, "the function returned a ReLU"),
     "Op: gradient missing": (type("None_", (Twice,), {"backward": lambda self, g, needs: (None,)}), "input 0 gets no gradient"),
     "Op: gradient transposed": (type("Turned", (Twice,), {"backward": lambda self, g, needs: (2 * g.T,)}), "has shape (4, 3)"),
+    "Op: backward spoils x": (type("Spoils", (Twice,), {"forward": keeps, "backward": spoils}), "backward changes input 0 in place"),
+    "edge of the domain": (lambda x: (x - LEAST).log(), "the inputs lie at the edge of where the function is defined"),
     "Op: backward raises": (type("Raises", (Twice,), {"backward": lambda self, g, needs: 1 / 0}), "backward raised ZeroDivisionError"),
 }
 
@@ -223,6 +238,11 @@ REFUSED = {
 def test_refused(inputs, options):
     with pytest.raises((ValueError, TypeError)):
         gradcheck(twice, inputs, **{"backward": right} | options)
+
+
+def test_a_layer_that_holds_its_weights_is_not_likened():
+    with pytest.raises(ValueError, match="the weights among the inputs"):
+        gradcheck(nn.Linear(3, 2), X(5, 3), like="linear")
 
 
 INPUTS = {"read-only": X(), "Fortran order": np.asfortranarray(X()), "every second": X(6, 8)[::2, ::2], "no axes": np.array(1.5),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from minicnn import cli, kernels, models, nn
-from minicnn.checks import suite
+from minicnn.checks import networks, suite
+from minicnn.checks.basics import BASICS
 from minicnn.checks.layers import LAYERS
 from minicnn.checks.report import Report
 from minicnn.checks.subject import subject_of
@@ -35,14 +36,14 @@ def test_every_op_is_exercised(monkeypatch):
     with observe(lambda event: seen.add(type(event.op)) if event.moment == "backward" else None):
         for op in suite.operations():
             next(suite.check_operation(op, "reference"))
-        for name in suite.basics():
+        for name in BASICS:
             list(suite.check_basic(name))
     every = set(with_a_backward())
     assert len(every) > 60
     assert not every - seen, f"no check reaches {', '.join(sorted(cls.__name__ for cls in every - seen))}"
 
 
-@pytest.mark.parametrize("name", suite.basics())
+@pytest.mark.parametrize("name", BASICS)
 def test_basic_operations(name):
     for _, report in suite.check_basic(name):
         assert report, report
@@ -87,9 +88,9 @@ def test_drawn_cases_depend_on_the_seed_alone():
 
 
 def test_the_smallest_images_of_a_model():
-    assert suite.smallest_image(models.create("lenet5"), (1, 32, 32)) == (1, 32, 32)
-    assert suite.smallest_image(models.create("resnet18"), (3, 224, 224)) == (3, 33, 33)       # 2 images · 2×2 pixels at the end
-    report = suite.check_model("resnet20_cifar", smallest=True)
+    assert networks.smallest_image(models.create("lenet5"), (1, 32, 32)) == (1, 32, 32)
+    assert networks.smallest_image(models.create("resnet18"), (3, 224, 224)) == (3, 33, 33)       # 2 images · 2×2 pixels at the end
+    report = networks.check_model("resnet20_cifar", smallest=True)
     assert report and report.name == "resnet20_cifar, 2 images of 3×5×5", report
 
 
