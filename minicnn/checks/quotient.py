@@ -5,7 +5,8 @@ Along a path x + t·d the outputs are y(t), and for an upstream gradient u
     D(h)  =  u · (y(h) − y(−h)) / 2h              u · dy/dt, but for a truncation error ~ h² and a rounding error ~ ε·Σ|u·y| / h
 
 Their sum, drawn over h, is a V whose lowest point lies near h = ∛ε ≈ 6e-6 for functions that change over lengths of about 1. With two
-steps the first term of the truncation error cancels (Richardson): D(h/8) + (D(h/8) − D(h)) / 63, and what they differ by bounds the rest.
+steps the first term of the truncation error cancels (Richardson): it is a·h² and a·h²/64, so D(h/8) + (D(h/8) − D(h)) / 63 is without it,
+and what the two differ by bounds the rest.
 
 Complex step.  Where a function can be computed on complex numbers and is analytic,  Im y(x + i·t·d) / t  is the derivative without any
 difference, exact to the last digits even for t = 1e-30. A function that is not (|x|, a comparison of real parts) gives something else, so
@@ -51,7 +52,7 @@ def gap(ahead: np.ndarray, y: np.ndarray, behind: np.ndarray, h: float, U: np.nd
 
 
 def noise(y: np.ndarray, U: np.ndarray, h: float) -> np.ndarray:
-    """What rounding may leave of a gap."""
+    """What rounding may leave of a gap: of its four values each may be off by a few ε, for the last digits of a sum add up; 16 in all."""
     return 16 * EPSILON * (np.abs(U) @ np.abs(y)) / h
 
 
@@ -86,7 +87,8 @@ def settle(path: Path, y: np.ndarray, U: np.ndarray, step: float, expected: np.n
             return Slope(D, difference)
     best = np.argmin(np.stack(apart), axis=0)
     values, error = (np.take_along_axis(np.stack(rows), best[None], 0)[0] for rows in (refined, apart))
-    # the gap that stays: at the smallest step, beyond rounding and beyond what curvature leaves of the gap at the largest
+    # The gap that stays: at the smallest step, beyond rounding and beyond what curvature leaves of the gap at the largest, which falls as
+    # the step does; four times as much, for where higher derivatives add to it.
     stays = gaps[-1] - noise(y, U, steps[-1]) - gaps[0] * LADDER[-1] * 4
     return Slope(values, error, bool(np.any((stays > allowed) & (np.abs(values - expected) > allowed))))
 

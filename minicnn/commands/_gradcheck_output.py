@@ -117,7 +117,7 @@ class Output:
         """A picture under a name that is free; nothing where the check ended before anything was measured."""
         if not report.rows:
             return
-        stem = re.sub(r"[^\w.−]+", "-", report.name).strip("-")
+        stem = re.sub(r"[^\w.-]+", "-", report.name).strip("-")
         path, number = Path(self.args.pictures) / f"{stem}.png", 1
         while path.exists():
             number += 1

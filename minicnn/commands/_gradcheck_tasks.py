@@ -118,6 +118,8 @@ def of_a_file(word: str, args: argparse.Namespace) -> Iterator[Task]:
         raise ValueError(f"{word}: --like is for the first derivatives of a function or an Op; give the shape of the input, --shape 2x3x8")
     if not (args.like or args.shape):
         raise ValueError(f"{word}: give the shape of each input, --shape 3x4, or the operation that the function should be, --like conv2d")
+    if args.shape:
+        takes(fn, name, args.shape)
     drawn = args.drawn if args.drawn is not None else DRAWN if args.like else 0
     for backend in ["numpy"] if backward is not None else backends(args, [get_backend()]):
         if args.like:
@@ -144,15 +146,19 @@ def on(backend: str, reports: Callable[[], Reports]) -> Reports:
         yield from reports()
 
 
-def of_shapes(fn: Any, backward: Callable | None, shapes: list[tuple[int, ...]], count: int, name: str, second: bool,
-              common: dict) -> Reports:
-    """A user's function on standard normal inputs."""
+def takes(fn: Any, name: str, shapes: list[tuple[int, ...]]) -> None:
+    """ValueError unless a function takes as many inputs as there are shapes."""
     if not isinstance(fn, (Module, type)):
         signature = inspect.signature(fn)
         try:
             signature.bind(*shapes)
         except TypeError as error:
             raise ValueError(f"{name}{signature} cannot be called with {len(shapes)} inputs, one for each --shape: {error}") from None
+
+
+def of_shapes(fn: Any, backward: Callable | None, shapes: list[tuple[int, ...]], count: int, name: str, second: bool,
+              common: dict) -> Reports:
+    """A user's function on standard normal inputs."""
     for number in range(count):
         rng = np.random.default_rng([common["seed"], number])
         inputs, case = [rng.standard_normal(shape) for shape in shapes], "random inputs" + (f" {number + 1}" if count > 1 else "")

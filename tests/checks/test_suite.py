@@ -225,6 +225,7 @@ MISTAKES = {
     "syntax.py:f --shape 3": "syntax.py cannot be run: syntax.py, line 1: ",
     "layers.py:square": "layers.py:square: give the shape of each input",
     "layers.py:square --shape 3 --shape 3": "square(x) cannot be called with 2 inputs",
+    "add layers.py:square --shape 3 --shape 3": "square(x) cannot be called with 2 inputs",
     "layers.py:Sized --shape 3": "layers.py:Sized: Sized() raised TypeError",
     "layers.py:square --like lineer": "no operation 'lineer' to compare with; did you mean 'linear'?",
     "layers.py:square,square --shape 3 --second": "--second needs one function of Tensors",
