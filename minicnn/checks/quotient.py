@@ -27,6 +27,7 @@ STEP = 6e-6                                                   # ∛ε
 LADDER = (1.0, 1 / 8, 1 / 64, 1 / 512)                        # steps tried where the first does not agree, in units of it
 CURVE = tuple(10.0 ** -k for k in range(1, 11))               # steps of the V-curve
 IMAGINARY = 1e-30
+JUMP = 1e3                                                    # times what rounding may leave: that is no jump
 WIDE = 1e3                                                    # times what is allowed: a gap that is looked into
 
 Path = Callable[[complex], np.ndarray]                        # t -> all outputs at x + t·d, in one row
@@ -90,7 +91,17 @@ def settle(path: Path, y: np.ndarray, U: np.ndarray, step: float, expected: np.n
     # The gap that stays: at the smallest step, beyond rounding and beyond what curvature leaves of the gap at the largest, which falls as
     # the step does; four times as much, for where higher derivatives add to it.
     stays = gaps[-1] - noise(y, U, steps[-1]) - gaps[0] * LADDER[-1] * 4
-    return Slope(values, error, bool(np.any((stays > allowed) & (np.abs(values - expected) > allowed))))
+    kinked = bool(np.any((stays > allowed) & (np.abs(values - expected) > allowed)))
+    return Slope(values, error, kinked or jumps(steps, np.abs(np.stack(found)), noise(y, U, steps[-1])))
+
+
+def jumps(steps: list[float], D: np.ndarray, noise: np.ndarray) -> bool:
+    """Whether y jumps at the point: D·2h, its rise from the one side to the other, stays what it is as h shrinks, and is no rounding.
+
+    Where y(0) lies halfway, as sign(x) does at 0, there is no gap between the two sides that would show it.
+    """
+    rise = D * np.array(steps)[:, None]
+    return bool(np.any((rise.min(axis=0) > 0.9 * rise.max(axis=0)) & (D[-1] > JUMP * noise)))
 
 
 def complex_step(path: Path, U: np.ndarray) -> np.ndarray | None:

@@ -115,3 +115,15 @@ def test_operations_and_models_by_name():
     report = check_model("lenet5", batch=2, coordinates=16)
     assert report, report
     assert len(report.rows) == 11                       # the input and ten parameters
+
+
+def test_a_jump_is_left_for_a_point_beside_it():
+    """sign(x) at 0 lies halfway between its sides: no gap shows the jump, but difference quotients grow without end."""
+    def step(x):
+        return 2 * np.sign(x) + x
+    x = np.array([0.0, 1.0, 2.0])
+    report = gradcheck(step, [x], backward=lambda g, x: g)
+    assert report and report.kinks == 1, report
+    assert not gradcheck(step, [x], backward=lambda g, x: 1.1 * g)
+    wrong = gradcheck(lambda x: 0 * x + 3, [x], backward=lambda g, x: g)          # quotients of rounding alone are no jump
+    assert not wrong and wrong.kinks == 0

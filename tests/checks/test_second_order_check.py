@@ -21,7 +21,8 @@ def randn(*shape):
     (lambda x: F.softmax(x, 1), [randn(3, 5)]),
     (lambda x: F.relu(x) * x, [randn(5, 6)]),
     (lambda x: F.max_pool2d(x * x, 2), [randn(1, 2, 4, 6)]),
-], ids=["cube", "tanh of a product", "conv2d", "softmax", "relu", "max pool"])
+    (lambda x: x.abs() * x.exp(), [np.array([0.0, 1.0, -2.0, 0.0])]),           # at 0 the first derivative jumps
+], ids=["cube", "tanh of a product", "conv2d", "softmax", "relu", "max pool", "a jump"])
 def test_right_second_derivatives_pass(fn, inputs):
     report = mc.gradgradcheck(fn, inputs)
     assert report, report

@@ -49,6 +49,28 @@ def test_basic_operations(name):
         assert report, report
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+@pytest.mark.parametrize("op", suite.operations())
+def test_second_order_of_operations(op, backend):
+    reports = [report for _, report in suite.check_operation(op, backend, drawn=4, second=True)]
+    assert all(reports) and len(reports) > 4, [str(report) for report in reports if not report]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BASICS)
+def test_second_order_of_basic_operations(name):
+    for _, report in suite.check_basic(name, second=True):
+        assert report, report
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAYERS)
+def test_second_order_of_layers(name):
+    for _, report in suite.check_layer(name, "reference", second=True):
+        assert report, report
+
+
 def test_every_layer_has_a_row():
     layers = {f"nn.{name}" for name in nn.__all__ if isinstance(getattr(nn, name), type) and issubclass(getattr(nn, name), nn.Module)}
     assert layers - {"nn.Module", "nn.ModuleList"} == set(LAYERS)
