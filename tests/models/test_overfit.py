@@ -17,7 +17,9 @@ from minicnn.training import transforms
 
 STEPS = 400
 RATE = 1e-3                                      # of Adam
-WITHOUT_NORM = 3e-4                              # for networks whose classifier, or all, has no normalisation: larger steps throw them off
+SMALLER = 3e-4                                   # where larger steps throw a network off: its classifier, or all of it, has no
+                                                 # normalisation; or it is a vision transformer, here without its warm-up
+OPTIONS = {"vit_b16": {"image": 64}}             # whose positions are made for one size of image
 # Their scores pass a ReLU, and one that is always 0 never learns. So they start at 1; and there are a hundred, since the layers before
 # them in nin_d2l are as narrow as there are classes.
 DYING = ("squeezenet", "nin")
@@ -33,6 +35,8 @@ def sixteen(name, shape):
 def smallest(name):
     """The smallest image, in steps of 32, of which a batch goes through the network in training; where ReLUs die easily, one of 64."""
     model, (C, H, W) = models.create(name), models.info(name).input_shape
+    if name in OPTIONS:
+        return C, OPTIONS[name]["image"], OPTIONS[name]["image"]
     if isinstance(model, models.Network) and model.any_size:
         for side in range(64 if name.startswith(DYING) else 32, H, 32):
             if model.train().takes((2, C, side, side)):
@@ -43,7 +47,7 @@ def smallest(name):
 def learns(name):
     mc.manual_seed(0)
     shape = smallest(name)
-    model = models.create(name, num_classes=100 if name.startswith(DYING) else 10).train()
+    model = models.create(name, num_classes=100 if name.startswith(DYING) else 10, **OPTIONS.get(name, {})).train()
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -51,8 +55,9 @@ def learns(name):
         last = [module for module in model.modules() if isinstance(module, nn.Conv2d)][-1]
         nn.init.ones_(last.bias)
     images, labels = (Tensor(a) for a in sixteen(name, shape))
-    normalised = not name.startswith("vgg") and any(isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)) for module in model.modules())
-    optimizer = mc.optim.Adam(model.parameters(), lr=RATE if normalised else WITHOUT_NORM)
+    has_norm = any(isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)) for module in model.modules())
+    rate = RATE if has_norm and not name.startswith(("vgg", "vit")) else SMALLER
+    optimizer = mc.optim.Adam(model.parameters(), lr=rate)
     history = []
     for step in range(STEPS):
         scores = model(images)
