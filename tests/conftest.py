@@ -23,7 +23,7 @@ def pytest_report_header():
     }.items() if find_spec(name) is None]
 
 
-NETWORKS = ("models/test_gradients.py", "models/test_overfit.py", "models/test_zoo.py", "oracle/test_zoo.py")
+NETWORKS = ("models/test_gradients.py", "models/test_second_order.py", "models/test_overfit.py", "models/test_zoo.py", "oracle/test_zoo.py")
 
 
 def group(nodeid: str) -> str:

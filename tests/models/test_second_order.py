@@ -10,7 +10,7 @@ import pytest
 import minicnn as mc
 from minicnn import Tensor
 
-from .test_gradients import REDUCED, reduced
+from .reduced import REDUCED, reduced
 
 STEPS = (1e-6, 1e-7, 1e-8)          # smaller ones step out of the reach of kinks; a wrong second derivative agrees with none
 TOLERANCE = 1e-5                    # relative to the largest element of a parameter's part, or to a thousandth of the largest of all
