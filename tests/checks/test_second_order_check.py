@@ -67,6 +67,19 @@ def test_a_wrong_second_derivative_fails_though_the_first_is_right():
     assert not report and not report.passed(report.rows[0]) and report.passed(report.rows[1])
 
 
+@pytest.mark.parametrize("op, right", [(Cube, True), (Spoilt, False)])
+def test_a_large_network(op, right):
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(50, 4100), nn.Linear(4100, 2)         # the bias of the last has no second derivative
+
+        def forward(self, x):
+            return self.second(op.apply(self.first(x)))
+    mc.manual_seed(0)
+    assert bool(mc.gradgradcheck(Network(), randn(3, 50))) is right
+
+
 def test_an_op_without_a_second_derivative_says_so():
     class Once(Op):
         def forward(self, x):
