@@ -12,7 +12,8 @@ each parameter moves decides what can hide in that sum:
     in inverse proportion to its gradient,  d = c / ‖∇_θL‖ · normal     every parameter adds about as much: a branch that counts for
                                                                     a millionth of the loss is checked as well as the others
 
-The directions take turns. c is the median of rms(θ)·‖∇_θL‖; no parameter moves FAR times more than in the first way.
+The directions take turns. c is the median of rms(θ)·‖∇_θL‖, or more where rounding would hide that; no parameter moves more than FAR
+times as far as in the first way.
 
 A direction that fails is halved: the half of the tensors that disagrees more, its half, … and then within the tensor, down to an element.
 
@@ -28,6 +29,7 @@ from ..modes import enable_grad, no_grad
 from ..nn import Module
 from ..tensor import Tensor
 from .kinks import Sides
+from .quotient import EPSILON
 from .report import Report, Row
 from .subject import float64
 
@@ -97,6 +99,7 @@ class _Network:
                 outputs = self.scores()
             terms = [(y * Tensor(u)).sum() for y, u in zip(outputs, self.upstream)]
             total: Any = sum(terms[1:], terms[0])
+            self.magnitude = sum(float(np.abs(y.numpy() * u).sum()) for y, u in zip(outputs, self.upstream))
             total.backward()
         report.problems += [f"{name} gets no gradient" for name, leaf in self.leaves.items() if leaf.grad is None]
         self.gradients = {name: leaf.grad.numpy() for name, leaf in self.leaves.items() if leaf.grad is not None}
@@ -109,7 +112,8 @@ class _Network:
         """A random direction; even: one along which every tensor adds about as much to the sum, see the head of this file."""
         sizes = {name: float(np.sqrt(np.mean(a * a))) or 1.0 for name, a in self.start.items()}
         adds = {name: sizes[name] * float(np.linalg.norm(self.gradients.get(name, np.zeros(1)))) for name in sizes}
-        typical = float(np.median([a for a in adds.values() if a > 0] or [1.0]))
+        seen = 10 * EPSILON * self.magnitude / (STEPS[0] * self.tolerance * np.sqrt(len(adds)))           # beyond rounding, of each
+        typical = max(float(np.median([a for a in adds.values() if a > 0] or [1.0])), seen)
         times = {name: min(FAR, typical / max(a, TINY)) if even else 1.0 for name, a in adds.items()}
         return {name: times[name] * sizes[name] * self.rng.standard_normal(a.shape) for name, a in self.start.items()}
 
