@@ -84,6 +84,7 @@ class _Network:
         self.buffers = {n: buffer.numpy().copy() for n, buffer in model.named_buffers()}
         self.start = {n: leaf.numpy().copy() for n, leaf in self.leaves.items()}
         self.random, self.upstream, self.gradients = default_generator.state, list[np.ndarray](), Moves()
+        self.step = STEPS[0]
 
     def scores(self) -> list[Tensor]:
         default_generator.state = self.random                             # the same dropout masks every time
@@ -127,16 +128,16 @@ class _Network:
                 self.leaves[name].write(self.start[name])
         return found
 
-    def along(self, moves: Moves, name: str) -> Row:
-        """The row of one direction: the two sides at the step where they are closest."""
+    def along(self, moves: Moves, name: str, steps: tuple[float, ...] = STEPS) -> Row:
+        """The row of one direction: the two sides at the step where they are closest, which is kept in self.step."""
         parts = [float((self.gradients[n] * d).sum()) for n, d in moves.items() if n in self.gradients]
         analytic, size = sum(parts), float(np.sqrt(np.sum(np.square(parts))))
         row = Row(name, (sum(d.size for d in moves.values()),), 0, float("inf"))
-        for step in STEPS:
+        for step in steps:
             numeric = (self.loss(moves, step) - self.loss(moves, -step)) / (2 * step)
             error = abs(numeric - analytic) / size if size > 0 else float("nan")
             if not error >= row.error:
-                row = Row(row.name, row.shape, row.checked, error, f"at step {step:g}", numeric, analytic)
+                row, self.step = Row(row.name, row.shape, row.checked, error, f"at step {step:g}", numeric, analytic), step
             row.checked += 1
             if not error > self.tolerance:                                # or NaN, which no other step makes good
                 break
@@ -144,14 +145,14 @@ class _Network:
 
     def search(self, moves: Moves, row: Row) -> Row:
         """The row with the place of a wrong element: by halves, first of the tensors, then of the one that is wrong."""
-        names = list(moves)
+        names, step = list(moves), self.step                              # one step for all: of a large network each run counts
         while len(names) > 1:
             halves = names[:len(names) // 2], names[len(names) // 2:]
-            names = halves[self.worse([{n: moves[n] for n in half} for half in halves])]
+            names = halves[self.worse([{n: moves[n] for n in half} for half in halves], step)]
         name, places = names[0], np.arange(moves[names[0]].size)
         while len(places) > 1:
             halves = np.array_split(places, 2)
-            places = halves[self.worse([{name: self.part(moves[name], half)} for half in halves])]
+            places = halves[self.worse([{name: self.part(moves[name], half)} for half in halves], step)]
         place = tuple(int(j) for j in np.unravel_index(places[0], moves[name].shape))
         alone = self.along({name: self.part(moves[name], places)}, name)
         row.index, d = f"{name} at {place}", float(moves[name][place]) or 1.0
@@ -164,11 +165,11 @@ class _Network:
         kept[places] = d.reshape(-1)[places]
         return kept.reshape(d.shape)
 
-    def worse(self, halves: list[Moves]) -> int:
+    def worse(self, halves: list[Moves], step: float) -> int:
         """Which of two directions disagrees more, in absolute terms; one that is NaN does most."""
         apart = []
         for moves in halves:
-            row = self.along(moves, "")
+            row = self.along(moves, "", (step,))
             apart.append(abs(row.numeric - row.analytic) if np.isfinite(row.error) else 0.0 if row.analytic == 0 == row.numeric else np.inf)
         return int(apart[1] > apart[0])
 
