@@ -4,15 +4,17 @@ Only a failed check asks, so that the mutants of that operation can be tried on 
 """
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .manners import alike
 from .mutants import MUTANTS, Operation
+from .mutants import operation as operation_of
 from .subject import Complaint, Subject
 
 MANY = 3_000                  # outputs are small enough to be computed over and over
+FEW = 16                      # choices of options that are tried with the forwards that are wrong, too
 EPS = (1e-5, 1e-3, 1e-8, 1e-6, 1e-12, 0.5, 0.1)
 
 
@@ -88,16 +90,26 @@ def liken(subject: Subject, operation: Operation, options: dict) -> Likeness | N
 
 
 def recognise(subject: Subject, y: np.ndarray) -> Likeness | None:
-    """The operation whose output is y, that of the subject; None if there is none, or the subject has parameters of its own."""
+    """The operation whose output is y, that of the subject, with its options if it has such; else the one that gives y with a known mistake
+    in its forward; None if there is none, or the subject has parameters of its own."""
     if y.size > MANY or any(not name.startswith("input ") for name in subject.leaves):
         return None
-    for operation in {m.operation.name: m.operation for m in MUTANTS}.values():
+    right = list({m.operation.name: m.operation for m in MUTANTS}.values())
+    wrong = [replace(m.operation, forward=m.forward) for m in MUTANTS if m.forward is not m.operation.forward]
+    given = in_pairs(subject.options)
+    for operation in [*right, *wrong]:
         arrays = [*subject.values, *[None] * (operation.arity - len(subject.values))]
         if len(arrays) != operation.arity:
             continue
-        for options in choices(operation, arrays[0]):
+        complete = bool(given) and set(operation.options) <= set(given)
+        if operation in wrong and not complete and len(list(choices(operation, arrays[0]))) > FEW:
+            continue                                        # too many options to try on every mistake: whoever passes them is answered
+        for options in [given] if complete else (choice | given for choice in choices(operation, arrays[0])):
             if gives(operation, arrays, options, y):
-                return Likeness(operation, options) if elsewhere(subject, operation, arrays, options, y) else None
+                if not elsewhere(subject, operation, arrays, options, y):
+                    break
+                whole = complete and given == subject.options and len(subject.values) == operation.arity
+                return Likeness(operation_of(operation.name), options, whole)
     return None
 
 

@@ -57,6 +57,19 @@ def test_a_mutant_is_found_by_differences_alone(mutant):
     assert not report
 
 
+@pytest.mark.slow
+def test_nine_in_ten_are_named_though_nobody_says_what_the_function_should_be():
+    found = [m for m in MUTANTS if m.found_by == DIFFERENCES]
+    named = []
+    for mutant in found:
+        arrays, options = shown(mutant, generator(mutant, "found"))
+        operation = mutant.operation
+        report = mc.gradcheck(mutant.forward, arrays, backward=mutant.backward, options=options,
+                              constants=(*operation.constants, *operation.written))
+        named += [mutant] if report.hypotheses and report.hypotheses[0].cause == str(mutant) else []
+    assert len(named) >= 0.9 * len(found), f"{len(named)} of {len(found)}; not {', '.join(str(m) for m in found if m not in named)}"
+
+
 def right_case(name, number):
     rng = generator(name, number)
     case = mutants.operation(name).draw(Dice(rng))
