@@ -2,7 +2,7 @@
 
 Numba's cache notices an edit of the file that a function stands in, not of a helper that it imports, and would then run stale code.
 So each kernel file has a cache folder named after a hash of itself, of every kernel file that it imports, and of the versions of
-Python, Numba, NumPy and this CPU: an edit anywhere below leads to another folder.
+Python, Numba, NumPy, this CPU and the vector registers used: an edit anywhere below leads to another folder.
 """
 import ast
 import hashlib
@@ -54,7 +54,8 @@ def _key(file: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(path.name.encode() + path.read_bytes())
-    for part in (sys.version, numba.__version__, np.__version__, llvmlite.binding.get_host_cpu_name(), platform.machine()):
+    versions = (sys.version, numba.__version__, np.__version__)
+    for part in (*versions, llvmlite.binding.get_host_cpu_name(), platform.machine(), os.environ.get("MINICNN_SIMD", "")):
         digest.update(part.encode())
     return digest.hexdigest()[:16]
 
