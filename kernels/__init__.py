@@ -84,6 +84,25 @@ def load(op: str, backend: str = "reference") -> Any:
     return _replaced.get(op) or _load(op, backend)
 
 
+def algorithms(op: str) -> tuple[str, ...]:
+    """The names under which the compiled CPU form of an operation knows its algorithms, as its file lists them; none if there is one."""
+    return tuple(getattr(_load(op, "numba"), "ALGORITHMS", ()))
+
+
+class WithAlgorithm:
+    """The two functions of a kernel, its forward run with one of its algorithms; backward finds in `saved` which it was."""
+
+    def __init__(self, kernel: Any, algorithm: str):
+        self.kernel, self.algorithm = kernel, algorithm
+        self.backward = kernel.backward
+
+    def forward(self, *arrays, **options):
+        return self.kernel.forward(*arrays, algorithm=self.algorithm, **options)
+
+    def __getattr__(self, name):
+        return getattr(self.kernel, name)
+
+
 class Replacement:
     """Somebody's own kernel, without `saved`:  forward(*arrays, **options) -> output,
     backward(grad_output, *arrays, **options) -> a gradient an array.  A missing half is the reference's."""

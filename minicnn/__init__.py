@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 from . import functional, kernels, nn, optim
 from .anomaly import detect_anomaly
-from .device import get_backend, use_backend
+from .device import get_algorithm, get_backend, use_algorithm, use_backend
 from .functional import (arange, cat, checkpoint, full, matmul, maximum, meta, minimum, ones, rand, randn, stack, where, zeros)
 from .kernels.random import manual_seed
 from .kernels.threads import get_num_threads, set_num_threads
@@ -59,7 +59,8 @@ def __dir__():
 
 __all__ = [
     "Op", "Parameter", "Tensor", "arange", "cat", "checkpoint", "checks", "data", "detect_anomaly", "enable_grad", "full", "functional",
-    "get_backend", "get_num_threads", "grad", "gradcheck", "gradgradcheck", "inspect", "io", "is_grad_enabled", "kernels", "load",
-    "manual_seed", "matmul", "maximum", "meta", "minimum", "models", "nn", "no_grad", "numerical_backward", "observe", "ones", "optim",
-    "profile", "rand", "randn", "save", "set_num_threads", "stack", "summary", "training", "use_backend", "where", "zeros",
+    "get_algorithm", "get_backend", "get_num_threads", "grad", "gradcheck", "gradgradcheck", "inspect", "io", "is_grad_enabled", "kernels",
+    "load", "manual_seed", "matmul", "maximum", "meta", "minimum", "models", "nn", "no_grad", "numerical_backward", "observe", "ones",
+    "optim", "profile", "rand", "randn", "save", "set_num_threads", "stack", "summary", "training", "use_algorithm", "use_backend", "where",
+    "zeros",
 ]

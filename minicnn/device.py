@@ -16,6 +16,7 @@ from . import kernels
 DEVICES = ("cpu", "cuda", "meta")
 CPU_BACKENDS = ("numba", "reference")
 _chosen: list[str] = []                          # empty: not chosen yet
+_algorithms: dict[str, str] = {}                 # operation -> the algorithm that was asked for; else the kernel chooses by shape
 
 
 def _checked(backend: str, source: str) -> str:
@@ -52,9 +53,48 @@ class use_backend:
         _chosen[:] = [self.before]
 
 
+class use_algorithm:
+    """Choose how the Numba kernels compute an operation: `use_algorithm("conv2d", "im2col")` from here on, or in a `with` for a while.
+
+    name: one of kernels.algorithms(op), the rungs that the operation's cpu.py describes; None: chosen by the shapes again, as by default.
+    An Op keeps the algorithm of its forward for its backward. Other backends have one form each and take no notice.
+    ValueError for an unknown operation, or a name that is not among its algorithms.
+    """
+
+    def __init__(self, op: str, name: str | None):
+        known = kernels.algorithms(op)
+        if name is not None and name not in known:
+            there = f"choose {', '.join(map(repr, known))}, or None: by the shapes" if known else "it has one form"
+            raise ValueError(f"use_algorithm: {op} has no algorithm {name!r}; {there}")
+        self.op, self.before = op, _algorithms.get(op)
+        self._choose(name)
+
+    def _choose(self, name: str | None) -> None:
+        if name is None:
+            _algorithms.pop(self.op, None)
+        else:
+            _algorithms[self.op] = name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._choose(self.before)
+
+
+def get_algorithm(op: str) -> str | None:
+    """The algorithm that use_algorithm asked for, of an operation or of the family that it belongs to; None: the kernel chooses."""
+    return _algorithms.get(op) or _algorithms.get(kernels.folder(op))
+
+
 def kernel(op: str, device: str) -> Any:
-    """The kernel of an operation for arrays on a device, on the backend of the moment."""
-    return kernels.load(op, "cupy" if device == "cuda" else get_backend())
+    """The kernel of an operation for arrays on a device, on the backend and with the algorithm of the moment."""
+    found = kernels.load(op, "cupy" if device == "cuda" else get_backend())
+    if _algorithms and device == "cpu":
+        name = get_algorithm(op)
+        if name in getattr(found, "ALGORITHMS", ()):          # which the reference and somebody's own kernel do not have
+            return kernels.WithAlgorithm(found, str(name))
+    return found
 
 
 def checked_device(device: str) -> str:

@@ -35,6 +35,41 @@ def test_an_op_keeps_the_kernels_of_its_forward():
     assert x.grad.numpy()[0, 0].tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
 
 
+ALGORITHM = "direct"                                                 # of conv2d: not the one that it chooses for a window of 3×3
+
+
+def test_algorithms_by_call_and_by_with():
+    assert ALGORITHM in kernels.algorithms("conv2d") and mc.get_algorithm("conv2d") is None
+    other = next(name for name in kernels.algorithms("conv2d") if name != ALGORITHM)
+    with mc.use_algorithm("conv2d", ALGORITHM):
+        assert mc.get_algorithm("conv2d") == ALGORITHM and mc.get_algorithm("max_pool2d") is None
+        with mc.use_algorithm("conv2d", other), mc.use_algorithm("conv2d", None):
+            assert mc.get_algorithm("conv2d") is None
+        assert mc.get_algorithm("conv2d") == ALGORITHM
+    assert mc.get_algorithm("conv2d") is None
+    mc.use_algorithm("conv2d", ALGORITHM)
+    assert mc.get_algorithm("conv2d") == ALGORITHM
+    mc.use_algorithm("conv2d", None)
+
+
+def test_an_algorithm_reaches_the_kernel_and_stays_with_the_op(monkeypatch):
+    cpu, asked = kernels.load("conv2d", "numba"), []
+    forward, gradients = cpu.forward, cpu.gradients
+    monkeypatch.setattr(cpu, "forward", lambda *a, **o: asked.append(("forward", o.get("algorithm"))) or forward(*a, **o))
+    monkeypatch.setattr(cpu, "gradients", lambda *a, **o: asked.append(("backward", o.get("algorithm"))) or gradients(*a, **o))
+    x, w = (Tensor(np.ones(shape, np.float32), requires_grad=True) for shape in ((1, 2, 5, 5), (3, 2, 3, 3)))
+    with mc.use_backend("numba"), mc.use_algorithm("conv2d", ALGORITHM):
+        y = F.conv2d(x, w)
+        F.relu(y), F.max_pool2d(y, 2)                                # operations without algorithms, or with others, take no notice
+        with kernels.replace("conv2d", forward=lambda x, w, b, *, stride, padding, dilation, groups: y.numpy()):
+            F.conv2d(x, w)                                           # nor does somebody's own kernel, which does not know the option
+    y.sum().backward()
+    assert asked == [("forward", ALGORITHM), ("backward", ALGORITHM)]
+    with mc.use_backend("reference"), mc.use_algorithm("conv2d", ALGORITHM):
+        assert np.array_equal(F.conv2d(x, w).numpy(), y.numpy())
+    assert len(asked) == 2
+
+
 def test_the_backend_of_the_environment():
     def run(backend):
         code = "import minicnn; print(minicnn.get_backend())"
@@ -63,6 +98,9 @@ def test_shapes_are_checked_on_meta_too():
 
 @pytest.mark.parametrize("do, error, text", [
     (lambda: mc.use_backend("nunba"), ValueError, "there is no CPU backend 'nunba'"),
+    (lambda: mc.use_algorithm("conv2d", "guess"), ValueError, "no algorithm 'guess'; choose .*'direct'.* or None: by the shapes"),
+    (lambda: mc.use_algorithm("shift", "fast"), ValueError, "shift has no algorithm 'fast'; it has one form"),
+    (lambda: mc.use_algorithm("conv3d", "direct"), ValueError, "no operation 'conv3d'"),
     (lambda: mc.zeros(2, device="tpu"), ValueError, "unknown device 'tpu'"),
     (lambda: kernels.load("conv3d", "reference"), ValueError, "no operation 'conv3d' in kernels/; did you mean 'conv2d'"),
     (lambda: kernels.load("conv2d", "cudnn"), ValueError, "unknown backend 'cudnn'"),
