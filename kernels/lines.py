@@ -8,10 +8,12 @@ All take flat arrays of one float type and places in them; nothing is checked.
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from .jit import jit
 from .simd import begin, INT, lanes, POINTER, Writer
 
 
@@ -183,3 +185,12 @@ def _turn(typingctx, target, at, apart, source, place, pitch, rows, columns):
 # Intrinsics: type checkers would miss their first argument.
 copy: Any = _copy
 turn: Any = _turn
+
+
+@jit
+def workspace(count, like):
+    """`count` numbers of the type of `like`, for the time of a task, from the beginning of a cache line: no register straddles two."""
+    line = 64 // like.itemsize
+    block = np.empty(count + line, like.dtype)
+    first = -(block.ctypes.data // like.itemsize) % line
+    return block[first:first + count]

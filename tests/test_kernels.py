@@ -122,16 +122,28 @@ WITH_GRADIENT = [s for s in SUBJECTS if not s.steps]
 
 
 def forms(subjects_, *axes):
-    """Parameters with readable ids: conv2d/stride2-numba-float32, activation/relu.ties-reference-float64."""
+    """Parameters with readable ids: conv2d/stride2-numba:flat-float32, activation/relu.ties-reference-float64."""
     combinations = [(s,) for s in subjects_]
     for axis in axes:
-        combinations = [(*c, value) for c in combinations for value in axis]
+        combinations = [(*c, value) for c in combinations for value in (axis(c[0].op) if callable(axis) else axis)]
     return [pytest.param(*c, id="-".join(map(str, c))) for c in combinations]
+
+
+def backends(op: str) -> list[str]:
+    """The forms of an operation: both backends, and each algorithm of the compiled one."""
+    return [*BACKENDS, *(f"numba:{name}" for name in kernels.algorithms(op))]
+
+
+def load(op: str, backend: str):
+    """The kernel for "reference", "numba" or "numba:flat"."""
+    backend, _, algorithm = backend.partition(":")
+    kernel = kernels.load(op, backend)
+    return kernels.WithAlgorithm(kernel, algorithm) if algorithm else kernel
 
 
 def run(subject: Subject, backend: str, dtype: str):
     """The kernel, fresh inputs from the allocator, outputs and saved."""
-    kernel, arrays = kernels.load(subject.op, backend), subject.copies(dtype)
+    kernel, arrays = load(subject.op, backend), subject.copies(dtype)
     output, saved = kernel.forward(*arrays, **subject.case.options)
     return kernel, arrays, outputs(output), saved
 
@@ -171,7 +183,7 @@ def test_operation_is_complete(op):
         kernels.load(op, backend)
 
 
-@pytest.mark.parametrize("subject, backend, dtype", forms(WITH_GRADIENT, BACKENDS, DTYPES))
+@pytest.mark.parametrize("subject, backend, dtype", forms(WITH_GRADIENT, backends, DTYPES))
 def test_forward(subject, backend, dtype):
     """Values, shapes and dtypes of the outputs; what forward writes; and that every output is new memory, from the allocator."""
     kernel, arrays, found, _ = run(subject, backend, dtype)
@@ -240,7 +252,7 @@ def differences(subject: Subject, arrays: list, i: int, gradient: np.ndarray, g:
             f"{claimed!r}, the central difference of spec is {measured!r}")
 
 
-@pytest.mark.parametrize("subject, backend, dtype", forms(WITH_GRADIENT, BACKENDS, DTYPES))
+@pytest.mark.parametrize("subject, backend, dtype", forms(WITH_GRADIENT, backends, DTYPES))
 def test_gradients(subject, backend, dtype):
     """Values; and that backward changes nothing, repeats to the last bit, and leaves out what nobody needs."""
     kernel, arrays, _, saved = run(subject, backend, dtype)
@@ -271,11 +283,11 @@ def test_gradients(subject, backend, dtype):
             check(f"gradient {i} alone", alone[i], found[i], dtype)
 
 
-@pytest.mark.parametrize("subject, backend, dtype", forms([s for s in SUBJECTS if s.steps], BACKENDS, DTYPES))
+@pytest.mark.parametrize("subject, backend, dtype", forms([s for s in SUBJECTS if s.steps], backends, DTYPES))
 def test_step(subject, backend, dtype):
     """Optimisers: parameters and state after one step in place, and nothing else changed."""
     arrays, before = subject.copies(dtype), inputs(subject, dtype)
-    kernels.load(subject.op, backend).step(*arrays, **subject.case.options)
+    load(subject.op, backend).step(*arrays, **subject.case.options)
     _, left = expected(subject, dtype)
     for i, (a, oracle) in enumerate(zip(arrays, left)):
         if a is None:

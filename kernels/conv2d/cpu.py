@@ -1,263 +1,74 @@
-"""Convolution in Numba: tiles of output rows on many threads, each an im2col that fits the cache and one matrix product.
+"""Convolution on the CPU: a ladder. Each rung computes the same; each is faster than the one before it, where it fits.
 
-    1  im2col      the reference, tile by tile: the columns of a few output rows at a time, then BLAS.            the default
-    2  pointwise   a 1×1 window with stride 1 and no padding: the planes of x are the columns already, nothing is copied.
-    3  direct      no matrix at all: every tap adds its weight times a row of x to a row of y. For groups of a few channels
-                   (depthwise above all), whose matrices would be too thin for BLAS to pay.
+    direct      the formula: every tap adds its weight times a row of x to a row of y.                        columns.py
+    im2col      the reference: the columns of a whole image, then one matrix product.                         columns.py
+    tiled       the same, a few output rows at a time, so that the columns stay in the cache.                 columns.py
+    flat        vector tiles that read the image itself: im2col without the copy.                             flat.py, weights.py
 
-Which one runs, the tiles, and the number of partial sums of the weight gradient depend on the shapes alone: the bits are the same
-with any number of threads.
-
-Here weight is (G, K/G, C/G, R, S), and `geometry` is (stride_h, stride_w, top, left, dilation_h, dilation_w): output row p sees, through
-the tap r, input row  p·stride_h − top + r·dilation_h.
+To stand on one rung:  F.conv2d under  minicnn.use_algorithm("conv2d", "im2col"),  or  algorithm="im2col"  here. A rung that does not fit
+a shape hands it to the one that would have been chosen.
 """
-import numpy as np
 from numba import prange
 
 from .. import memory
-from ..blas import gemm
 from ..jit import jit
-from ..task import task
-from . import output_shape
+from . import columns, flat, output_shape, weights
 
-ALGORITHMS = {"im2col": 1, "pointwise": 2, "direct": 3}        # name -> the number by which the compiled loops know it
-IM2COL, POINTWISE, DIRECT = ALGORITHMS.values()
-TILE = 1 << 16                   # numbers in the columns of one tile: 256 KB of float32, for the L2 cache
-PIXELS = 64                      # a tile has at least so many columns: with fewer, BLAS reads the weights too often
-PARTIALS = 16                    # the weight gradient is summed in so many parts (fewer for large weights) …
-PARTIAL_NUMBERS = 1 << 24        # … of together so many numbers
+ALGORITHMS = ("direct", "im2col", "tiled", "flat")
+COLUMNS = ("direct", "im2col", "tiled")
 
 
-def choose(weight_shape, plane, output, geometry) -> str:
-    """The algorithm for a weight (G, K/G, C/G, R, S), an input plane (H, W) and an output plane (P, Q)."""
+def choose(weight_shape) -> str:
+    """The rung for a weight (G, K/G, C/G, R, S)."""
     G, Kg, Cg, R, S = weight_shape
-    if G > 1 and Kg * Cg <= 16:
-        return "direct"
-    if (R, S) == (1, 1) and geometry[:4] == (1, 1, 0, 0) and plane == output:
-        return "pointwise"
-    return "im2col"
-
-
-def tile_rows(algorithm: str, weight_shape, output) -> int:
-    """Output rows in a tile."""
-    G, Kg, Cg, R, S = weight_shape
-    P, Q = output
-    height = Cg * R * S * (G * Kg if algorithm == "direct" else 1)          # direct: a multiplication counts like a number
-    return max(1, min(P, max(TILE // max(1, height * Q), -(-PIXELS // Q))))
-
-
-@jit
-def inside(offset, stride, count, size):
-    """Of i = 0 … count − 1, those for which offset + i·stride lies in 0 … size − 1: the first, and one beyond the last."""
-    first = min(count, max(0, -(offset // stride)))                        # i ≥ −offset / stride, rounded up
-    return first, min(count, max(first, (size - 1 - offset) // stride + 1))
-
-
-@jit
-def im2col(x, window, geometry, first, rows, Q, columns):
-    """The patches of output rows first … first + rows − 1:  x (C, H, W) -> columns (C·R·S, rows·Q), zero where they leave the plane."""
-    C, H, W = x.shape
-    R, S = window
-    stride_h, stride_w, top, left, dilation_h, dilation_w = geometry
-    for i in range(C * R * S):
-        c, r, s = i // (R * S), i // S % R, i % S
-        h0, w0 = first * stride_h - top + r * dilation_h, s * dilation_w - left        # what output (first, 0) sees
-        p0, p1 = inside(h0, stride_h, rows, H)
-        q0, q1 = inside(w0, stride_w, Q, W)
-        row = columns[i]
-        if (p1 - p0) * (q1 - q0) < rows * Q:
-            row[:] = 0
-        for p in range(p0, p1):
-            seen, source = row[p * Q + q0:p * Q + q1], x[c, h0 + p * stride_h, w0 + q0 * stride_w:]
-            for q in range(q1 - q0):
-                seen[q] = source[q * stride_w]
-
-
-@jit
-def col2im(columns, window, geometry, first, rows, Q, grad_x):
-    """The transpose of im2col: columns (C·R·S, rows·Q) are added to grad_x (C, H, W)."""
-    C, H, W = grad_x.shape
-    R, S = window
-    stride_h, stride_w, top, left, dilation_h, dilation_w = geometry
-    for i in range(C * R * S):
-        c, r, s = i // (R * S), i // S % R, i % S
-        h0, w0 = first * stride_h - top + r * dilation_h, s * dilation_w - left
-        p0, p1 = inside(h0, stride_h, rows, H)
-        q0, q1 = inside(w0, stride_w, Q, W)
-        for p in range(p0, p1):
-            seen, target = columns[i, p * Q + q0:p * Q + q1], grad_x[c, h0 + p * stride_h, w0 + q0 * stride_w:]
-            for q in range(q1 - q0):
-                target[q * stride_w] += seen[q]
-
-
-@jit
-def direct(x, weight, geometry, first, y):
-    """y (K, rows, Q) += what the windows see of x (C, H, W), through weight (K, C, R, S); row 0 of y is output row `first`."""
-    K, rows, Q = y.shape
-    C, H, W = x.shape
-    R, S = weight.shape[2:]
-    stride_h, stride_w, top, left, dilation_h, dilation_w = geometry
-    for i in range(K * C * R * S):
-        k, c, r, s = i // (C * R * S), i // (R * S) % C, i // S % R, i % S
-        h0, w0 = first * stride_h - top + r * dilation_h, s * dilation_w - left
-        p0, p1 = inside(h0, stride_h, rows, H)
-        q0, q1 = inside(w0, stride_w, Q, W)
-        value = weight[k, c, r, s]
-        for p in range(p0, p1):
-            out, source = y[k, p, q0:q1], x[c, h0 + p * stride_h, w0 + q0 * stride_w:]
-            for q in range(q1 - q0):
-                out[q] += value * source[q * stride_w]
-
-
-@jit
-def direct_gradients(x, weight, grad_output, geometry, need_x, need_weight, grad_x, grad_weight):
-    """Both gradients of `direct` for one image and group, added to grad_x (C, H, W) and grad_weight (K, C, R, S)."""
-    K, P, Q = grad_output.shape
-    C, R, S = weight.shape[1:]
-    H, W = x.shape[1:]
-    stride_h, stride_w, top, left, dilation_h, dilation_w = geometry
-    for i in range(K * C * R * S):
-        k, c, r, s = i // (C * R * S), i // (R * S) % C, i // S % R, i % S
-        h0, w0 = r * dilation_h - top, s * dilation_w - left
-        p0, p1 = inside(h0, stride_h, P, H)
-        q0, q1 = inside(w0, stride_w, Q, W)
-        value, total = weight[k, c, r, s], 0.0                             # rows are added up in float64
-        for p in range(p0, p1):
-            g, h, w = grad_output[k, p, q0:q1], h0 + p * stride_h, w0 + q0 * stride_w
-            if need_x:
-                target = grad_x[c, h, w:]
-                for q in range(q1 - q0):
-                    target[q * stride_w] += value * g[q]
-            if need_weight:
-                source, row = x[c, h, w:], g.dtype.type(0)
-                for q in range(q1 - q0):
-                    row += g[q] * source[q * stride_w]
-                total += row
-        if need_weight:
-            grad_weight[k, c, r, s] += total
-
-
-@task("int64, T[:,:,::1], T[:,:,:,:,::1], T[::1], UniTuple(int64, 6), int64, T[:,:,:]")
-def convolve_tile(algorithm, x, weight, bias, geometry, first, y):
-    """The tile y (K, rows, Q) of one image; row 0 is output row `first`.  bias: (K,), or empty if there is none."""
-    G, Kg, Cg, R, S = weight.shape
-    H, W = x.shape[1:]
-    rows, Q = y.shape[1:]
-    pitch, one = y.strides[0] // y.itemsize, y.dtype.type(1)               # from one plane of y to the next
-    columns = np.empty((Cg * R * S if algorithm == IM2COL else 0, rows * Q), y.dtype)
-    for k in range(G * Kg):
-        y[k] = bias[k] if bias.size else 0
-    for g in range(G):
-        x_group, y_group = x[g * Cg:(g + 1) * Cg], y[g * Kg:(g + 1) * Kg]
-        if algorithm == DIRECT:
-            direct(x_group, weight[g], geometry, first, y_group)
-        elif algorithm == POINTWISE:
-            gemm(False, False, Kg, rows * Q, Cg, one, weight[g], Cg, x_group[:, first:], H * W, one, y_group, pitch)
-        else:
-            im2col(x_group, (R, S), geometry, first, rows, Q, columns)
-            gemm(False, False, Kg, rows * Q, Cg * R * S, one, weight[g], Cg * R * S, columns, rows * Q, one, y_group, pitch)
-
-
-@task("int64, T[:,:,::1], T[:,:,:,:,::1], T[:,:,::1], UniTuple(int64, 6), int64, boolean, boolean, "
-      "T[:,:,::1], T[:,:,:,:,::1], float64[::1]")
-def image_gradients(algorithm, x, weight, grad_output, geometry, tile, need_x, need_weight, grad_x, grad_weight, grad_bias):
-    """The gradients of one image: grad_x (C, H, W) is written; grad_weight, like weight, and grad_bias (K,), or empty, are added to."""
-    G, Kg, Cg, R, S = weight.shape
-    P, Q = grad_output.shape[1:]
-    height, one, zero = Cg * R * S, grad_output.dtype.type(1), grad_output.dtype.type(0)
-    columns = np.empty((height if algorithm == IM2COL else 0, tile * Q), grad_output.dtype)
-    for k in range(grad_bias.size):
-        for p in range(P):
-            total = 0.0
-            for q in range(Q):
-                total += grad_output[k, p, q]
-            grad_bias[k] += total
-    if need_x and algorithm != POINTWISE:
-        grad_x[:] = 0
-    for group in range(G):
-        k, c = group * Kg, group * Cg
-        if algorithm == DIRECT:
-            direct_gradients(x[c:c + Cg], weight[group], grad_output[k:k + Kg], geometry, need_x, need_weight,
-                             grad_x[c:c + Cg], grad_weight[group])
-            continue
-        for first in range(0, P, tile):
-            rows = min(tile, P - first)
-            g = grad_output[k:k + Kg, first:]                              # a tile of (K/G, rows, Q), planes P·Q apart
-            if algorithm == POINTWISE:
-                if need_weight:
-                    gemm(False, True, Kg, Cg, rows * Q, one, g, P * Q, x[c:, first:], P * Q, one, grad_weight[group], Cg)
-                if need_x:
-                    gemm(True, False, Cg, rows * Q, Kg, one, weight[group], Cg, g, P * Q, zero, grad_x[c:, first:], P * Q)
-                continue
-            if need_weight:                                                # dw += g · columnsᵀ
-                im2col(x[c:c + Cg], (R, S), geometry, first, rows, Q, columns)
-                gemm(False, True, Kg, height, rows * Q, one, g, P * Q, columns, tile * Q, one, grad_weight[group], height)
-            if need_x:                                                     # d columns = wᵀ · g
-                gemm(True, False, height, rows * Q, Kg, one, weight[group], height, g, P * Q, zero, columns, tile * Q)
-                col2im(columns, (R, S), geometry, first, rows, Q, grad_x[c:c + Cg])
-
-
-call_tile, call_gradients = convolve_tile.call, image_gradients.call
+    return "direct" if G > 1 and Kg * Cg <= 16 else "flat"
 
 
 @jit(parallel=True)
-def run_forward(algorithm, x, weight, bias, geometry, tile, y):
-    N, P = y.shape[0], y.shape[2]
-    tiles = (P + tile - 1) // tile
-    for i in prange(N * tiles):
-        n, first = i // tiles, i % tiles * tile
-        call_tile((algorithm, x[n], weight, bias, geometry, first, y[n, :, first:first + tile]))
-
-
-@jit(parallel=True)
-def run_backward(algorithm, x, weight, grad_output, geometry, tile, need_x, need_weight, parts, grad_x, grad_weight, grad_bias):
-    """grad_weight (parts, G, K/G, C/G, R, S), grad_bias (parts, K or 0): part i sums the images i·N/parts … (i+1)·N/parts − 1."""
-    N = grad_output.shape[0]
-    for part in prange(parts):
-        for n in range(part * N // parts, (part + 1) * N // parts):
-            call_gradients((algorithm, x[n], weight, grad_output[n], geometry, tile, need_x, need_weight,
-                            grad_x[n], grad_weight[part], grad_bias[part]))
+def sum_planes(grad_output, totals):
+    """The gradient of the bias:  totals[k] = Σ_n,p,q grad_output[n, k, p, q].  Runs of 512 numbers are added up in float64."""
+    N, K, P, Q = grad_output.shape
+    planes = grad_output.reshape(N, K, P * Q)
+    for k in prange(K):
+        total = 0.0
+        for n in range(N):
+            plane = planes[n, k]
+            for first in range(0, P * Q, 512):
+                run, part = plane[first:first + 512], grad_output.dtype.type(0)
+                for i in range(run.size):
+                    part += run[i]
+                total += part
+        totals[k] = total
 
 
 def convolve(x, weight, bias, output, *, stride, padding, dilation, groups, algorithm=None):
     """y (N, K, P, Q) of x (N, C, H, W), weight (K, C/G, R, S), bias (K,) or None.  output: (P, Q)."""
-    geometry = (*stride, padding[0][0], padding[1][0], *dilation)
     weight = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
-    algorithm = algorithm or choose(weight.shape, x.shape[2:], output, geometry)
-    convolve_tile.ready(x.dtype)
-    y = memory.empty((x.shape[0], weight.shape[0] * weight.shape[1], *output), x.dtype)
-    run_forward(ALGORITHMS[algorithm], x, weight, memory.empty(0, x.dtype) if bias is None else bias, geometry,
-                tile_rows(algorithm, weight.shape, output), y)
-    return y
+    before, y = (padding[0][0], padding[1][0]), memory.empty((x.shape[0], weight.shape[0] * weight.shape[1], *output), x.dtype)
+    rung = algorithm or choose(weight.shape)
+    if rung in COLUMNS:
+        return columns.forward(rung, x, weight, bias, stride, before, dilation, y)
+    return flat.forward(x, weight, bias, stride, before, dilation, y)
 
 
 def gradients(x, weight, grad_output, plane, needs, *, stride, padding, dilation, groups, algorithm=None):
     """(grad_x, grad_weight, grad_bias) of convolve, None where needs is False.  plane: (H, W).  x: None will do without grad_weight."""
     need_x, need_weight, need_bias = needs
-    (N, K, P, Q), (_, Cg, R, S), dtype = grad_output.shape, weight.shape, grad_output.dtype
-    geometry = (*stride, padding[0][0], padding[1][0], *dilation)
-    grouped = weight.reshape(groups, K // groups, Cg, R, S)
-    algorithm = algorithm or choose(grouped.shape, plane, (P, Q), geometry)
-    image_gradients.ready(dtype)
-    parts = min(N, PARTIALS, max(2, PARTIAL_NUMBERS // max(1, weight.size))) if need_weight or need_bias else N
-    # grad_x and x stand in for each other where only one is needed: for their shape, neither read nor written
-    grad_x = memory.empty((N, groups * Cg, *plane), dtype) if need_x or x is None else x
-    grad_weight = memory.zeros((parts, *grouped.shape) if need_weight else (parts, groups, 0, 0, 0, 0), dtype)
-    grad_bias = memory.zeros((parts, K if need_bias else 0), np.float64)
-    run_backward(ALGORITHMS[algorithm], grad_x if x is None else x, grouped, grad_output, geometry,
-                 tile_rows(algorithm, grouped.shape, (P, Q)), need_x, need_weight, parts, grad_x, grad_weight, grad_bias)
-    return (grad_x if need_x else None,
-            sum_of_parts(grad_weight, weight.shape, dtype) if need_weight else None,
-            sum_of_parts(grad_bias, (K,), dtype) if need_bias else None)
-
-
-def sum_of_parts(parts, shape, dtype):
-    """The partial sums added up in order."""
-    if parts.shape[0] == 1 and parts.dtype == dtype:
-        return parts.reshape(shape)
-    total = memory.empty(shape, dtype)
-    np.add.reduce(parts, axis=0, out=total.reshape(parts.shape[1:]))
-    return total
+    (N, K), dtype, grouped = grad_output.shape[:2], grad_output.dtype, weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    geometry = stride, (padding[0][0], padding[1][0]), dilation
+    rung = algorithm or choose(grouped.shape)
+    if rung in COLUMNS:
+        grad_x, grad_weight, grad_bias = columns.gradients(rung, x, grouped, grad_output, plane, needs, *geometry)
+        return grad_x, None if grad_weight is None else grad_weight.reshape(weight.shape), grad_bias
+    grad_x = grad_weight = grad_bias = None
+    if need_x:
+        grad_x = flat.gradient_x(grad_output, grouped, *geometry, memory.empty((N, groups * weight.shape[1], *plane), dtype))
+    if need_weight:
+        grad_weight = weights.gradient_weight(x, grad_output, grouped.shape, *geometry).reshape(weight.shape)
+    if need_bias:
+        grad_bias = memory.empty(K, dtype)
+        sum_planes(grad_output, grad_bias)
+    return grad_x, grad_weight, grad_bias
 
 
 def forward(x, weight, bias=None, *, stride, padding, dilation, groups, algorithm=None):

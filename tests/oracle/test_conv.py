@@ -167,7 +167,7 @@ def test_matmul(a, b, backend, dtype):
     compare(lambda x, y: x @ y, torch.matmul, data(a, b), backend=backend, dtype=dtype)
 
 
-@pytest.mark.parametrize("algorithm", ["im2col", "direct"])
+@pytest.mark.parametrize("algorithm", kernels.algorithms("conv2d"))
 @pytest.mark.parametrize("shape, weight, bias, options", parameters(draw_convolutions(8, 3)))
 def test_every_algorithm_does_every_convolution(shape, weight, bias, options, algorithm):
     """Which one runs by default is a matter of speed alone."""

@@ -1,0 +1,161 @@
+"""The gradient of the weight by vector tiles: a sum over positions, read from an image whose channels stand last.
+
+    dw[k, c, r, s] = Σ_n,p,q  dy[n, k, p, q] · x[n, c, p·stride_h + r·dilation_h − top, q·stride_w + s·dilation_w − left]
+
+is a matrix product with one step for each position (n, p, q): a column of dy, K numbers, times what the window sees there, C·R·S numbers.
+With the channels last, the C numbers under one tap stand side by side, as the vector tile (kernels/simd.py) wants its columns, and those
+under the next tap to the right directly behind them:
+
+    channels of position          (h, w)        (h, w + 1)      (h, w + 2)
+                              c0 c1 … cC−1 │ c0 c1 … cC−1 │ c0 c1 … cC−1     ← row h of the window: S·C numbers of one row of dw
+    and of the next position                 c0 c1 … cC−1 │ c0 c1 … cC−1 │ …    the same, shifted by C: the flat shift again
+
+so that for each row r of the window the columns are the image itself, at an offset that the table gives for each position: again no
+im2col is copied. More channels than a tile has columns are cut into chunks of one tile, each an image of its own, so that the rows that
+a tile reads one after the other stand one after the other in memory.
+
+A task sums the positions of some images (a part) for some output channels; the parts are added at the end, in order. How many there are
+depends on the shapes alone.
+"""
+import numpy as np
+from numba import prange
+
+from .. import memory
+from ..jit import jit
+from ..lines import turn, workspace
+from ..simd import BYTES, ROWS, tile, VECTORS
+from ..task import task
+
+CACHE = 1 << 17                  # numbers in a block, of x and of dy: 512 KB of float32
+STEPS = 256                      # positions of a sum before the next tap
+PARTS, PART_NUMBERS = 16, 1 << 21      # so many partial sums at the most, of together so many numbers
+multiply = tile()
+
+
+@jit
+def channels_last(source, first_h, first_w, height, pitch, wide, image):
+    """A block of rows:  source (C, H, W) -> image, flat (chunks of `wide` channels, height, pitch, wide), zero beyond the plane.
+
+    Row u, column v of the image are row first_h + u, column first_w + v of the plane.
+    """
+    C, H, W = source.shape
+    seen, lanes = source.reshape(-1), BYTES // image.itemsize
+    v0, v1 = max(0, -first_w), min(pitch, W - first_w)
+    image[:] = 0
+    for chunk in range((C + wide - 1) // wide):
+        channels = min(wide, C - chunk * wide)
+        for u in range(max(0, -first_h), min(height, H - first_h)):
+            row = (chunk * height + u) * pitch * wide
+            for c in range(0, channels, lanes):
+                place = ((chunk * wide + c) * H + first_h + u) * W + first_w
+                for v in range(v0, v1, lanes):
+                    turn(image, row + v * wide + c, wide, seen, place + v, H * W, min(lanes, channels - c), min(lanes, v1 - v))
+
+
+@jit
+def positions_first(source, k_begin, k_end, first, count, turned):
+    """A block of rows:  source (K, P, Q) -> turned, flat (strips of ROWS of the channels, count positions, ROWS)."""
+    K, P, Q = source.shape
+    seen, lanes = source.reshape(-1), BYTES // source.itemsize
+    turned[:] = 0
+    for k in range(k_begin, k_end):                                        # ROWS channels at a time, or so many as are turned at once
+        i = (k - k_begin) % ROWS
+        if i % min(lanes, ROWS) == 0:
+            strip = (k - k_begin) // ROWS * count * ROWS + i
+            for j in range(0, count, lanes):
+                turn(turned, strip + j * ROWS, ROWS, seen, (k * P + first) * Q + j, P * Q, min(lanes, ROWS, k_end - k), min(lanes, count - j))
+
+
+@task("T[:,:,:,::1], T[:,:,:,::1], UniTuple(int64, 6), UniTuple(int64, 2), int64, int64, UniTuple(int64, 2), T[:,:,:,:,::1]")
+def sum_part(x, grad_output, geometry, channels, rows, wide, blocks, grad_weight):
+    """grad_weight (G, K, R, S, C) += what the blocks of `rows` output rows add; they are counted through all images; for some channels."""
+    G, K, R, S, C = grad_weight.shape
+    P, Q = grad_output.shape[2:]
+    stride_h, stride_w, top, left, dilation_h, dilation_w = geometry
+    k_begin, k_end = channels
+    height, pitch = (rows - 1) * stride_h + (R - 1) * dilation_h + 1, (Q - 1) * stride_w + (S - 1) * dilation_w + 1
+    chunks, per_image = (C + wide - 1) // wide, (P + rows - 1) // rows
+    image = workspace(chunks * height * pitch * wide, x)
+    turned = workspace((k_end - k_begin + ROWS - 1) // ROWS * ROWS * rows * Q, x)
+    offsets = np.empty(rows * Q, np.int64)
+    for p in range(rows):
+        for q in range(Q):
+            offsets[p * Q + q] = (p * stride_h * pitch + q * stride_w) * wide
+    merged = S if chunks == 1 and dilation_w == 1 else 1                   # taps whose channels stand side by side
+    columns = widths(merged * min(C, wide), BYTES // x.itemsize)
+    out = grad_weight.reshape(-1)
+    for block in range(blocks[0], blocks[1]):
+        n, first = block // per_image, block % per_image * rows
+        count = min(rows, P - first) * Q
+        for g in range(G):
+            channels_last(x[n, g * C:(g + 1) * C], first * stride_h - top, -left, height, pitch, wide, image)
+            positions_first(grad_output[n, g * K:(g + 1) * K], k_begin, k_end, first, count, turned)
+            for j in range(0, count, STEPS):
+                for tap in range(chunks * R * (S // merged)):
+                    chunk, r, s = tap // (R * (S // merged)), tap // (S // merged) % R, tap % (S // merged) * merged
+                    seen = ((chunk * height + r * dilation_h) * pitch + s * dilation_w) * wide
+                    across = merged * min(wide, C - chunk * wide)
+                    for k in range(k_begin, k_end, ROWS):
+                        weights = turned[((k - k_begin) // ROWS * count + j) * ROWS:]
+                        to = (((g * K + k) * R + r) * S + s) * C + chunk * wide
+                        for i in range(0, across, columns):
+                            multiply(min(STEPS, count - j), weights, image[seen + i:], offsets[j:], out[to + i:], R * S * C,
+                                     min(ROWS, k_end - k), min(columns, across - i), True)
+
+
+@jit
+def widths(count, lanes):
+    """Columns of each tile, where `count` columns are cut into tiles of about equal width."""
+    registers = (count + lanes - 1) // lanes
+    tiles = (registers + VECTORS - 1) // VECTORS
+    return (registers + tiles - 1) // tiles * lanes
+
+
+call_part = sum_part.call
+
+
+@jit
+def add_parts(parts, k, total):
+    """The parts added up, and the channels put first, of one output channel:  parts (parts, G·K, R·S, C) -> total (G·K, C, R·S)."""
+    _, C, cells = total.shape
+    source, out, size = parts.reshape(-1), total.reshape(-1), total.size
+    for cell in range(cells):
+        for c in range(C):
+            out[(k * C + c) * cells + cell] = source[(k * cells + cell) * C + c]
+    for part in range(1, parts.shape[0]):
+        for cell in range(cells):
+            for c in range(C):
+                out[(k * C + c) * cells + cell] += source[part * size + (k * cells + cell) * C + c]
+
+
+@jit(parallel=True)
+def run(x, grad_output, geometry, rows, wide, blocks, k_groups, parts, total):
+    K = parts.shape[2]
+    per = ((K + k_groups - 1) // k_groups + ROWS - 1) // ROWS * ROWS
+    for i in prange(parts.shape[0] * k_groups):
+        part, k = i // k_groups, i % k_groups * per
+        call_part((x, grad_output, geometry, (min(K, k), min(K, k + per)), rows, wide,
+                   (part * blocks // parts.shape[0], (part + 1) * blocks // parts.shape[0]), parts[part]))
+    sums = parts.reshape(parts.shape[0], total.shape[0], total.shape[2], total.shape[1])
+    for k in prange(total.shape[0]):
+        add_parts(sums, k, total)
+
+
+def gradient_weight(x, grad_output, shape, stride, padding, dilation):
+    """The gradient (G, K, C, R, S) = shape, of x (N, G·C, H, W) and grad_output (N, G·K, P, Q); padding: (top, left)."""
+    G, K, C, R, S = shape
+    N, _, P, Q = grad_output.shape
+    lanes = BYTES // x.itemsize
+    chunks = -(-C // (VECTORS * lanes))
+    wide = C if chunks == 1 else -(-C // (chunks * lanes)) * lanes
+    pitch = (Q - 1) * stride[1] + (S - 1) * dilation[1] + 1
+    count = max(1, min(N * P, PARTS, PART_NUMBERS // max(1, G * K * C * R * S)))
+    k_groups = max(1, min(-(-8 // count), K // (2 * ROWS)))                # few parts: the output channels are divided as well
+    rows = max(1, min(P, CACHE // max(1, C * pitch * stride[0] + K // k_groups * Q)))
+    rows = -(-P // -(-P // rows))                                          # blocks of about equal height
+    blocks = N * -(-P // rows)
+    count = max(1, min(count, blocks))
+    sum_part.ready(x.dtype)
+    parts, total = memory.zeros((count, G, K, R, S, C), x.dtype), memory.empty((G * K, C, R * S), x.dtype)
+    run(x, grad_output, (*stride, *padding, *dilation), rows, wide, blocks, k_groups, parts, total)
+    return total.reshape(shape)
