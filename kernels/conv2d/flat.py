@@ -92,16 +92,17 @@ def plan(vertical: Axis, horizontal: Axis, channels: int, window_width: int, wid
     cells, offsets = [], []
     for r, h in zip(vertical.taps, vertical.seen):
         for s, w in zip(horizontal.taps, horizontal.seen):
-            phase = np.searchsorted(phases[0], h % vertical.stride) * len(phases[1]) + np.searchsorted(phases[1], w % horizontal.stride)
+            down, across = np.searchsorted(phases[0], h % vertical.stride), np.searchsorted(phases[1], w % horizontal.stride)
             cells.append(r * window_width + s)
-            offsets.append(phase * plane + (h // vertical.stride - low[0]) * pitch + w // horizontal.stride - low[1])
+            row, column = h // vertical.stride - low[0], w // horizontal.stride - low[1]
+            offsets.append((down * len(phases[1]) + across) * plane + row * pitch + column)
     starts = np.arange(channels) * (images * plane)
     return Plan(rows, height, pitch, phases, (low[0] * vertical.stride, low[1] * horizontal.stride), np.array(cells, np.int64),
                 (starts[:, None] + np.array(offsets, np.int64)).reshape(-1))
 
 
 def choose_rows(P: int, Q: int, pitch: int, line: int, extra: int, width: int) -> int:
-    """Output rows in a task whose image has `line` numbers a row: as fit the cache, and cost least in registers computed and rows copied."""
+    """Output rows in a task whose image has `line` numbers a row: as fit the cache, at the least cost in registers and rows copied."""
     def cost(rows):
         blocks, last = -(-P // rows), (P - 1) % rows + 1
         registers = (blocks - 1) * -(-((rows - 1) * pitch + Q) // width) + -(-((last - 1) * pitch + Q) // width)
@@ -202,7 +203,8 @@ def pack_strip(weight, cells, turned, first, packed):
     for c in range(matrices):
         for j in range(0, wide, lanes):
             for i in range(0, rows, lanes):
-                turn(out, (c * wide + j) * ROWS + i, ROWS, source, (c * K + first + i) * wide + j, wide, min(lanes, rows - i), min(lanes, wide - j))
+                turn(out, (c * wide + j) * ROWS + i, ROWS, source, (c * K + first + i) * wide + j, wide,
+                     min(lanes, rows - i), min(lanes, wide - j))
 
 call_pack = pack_strip.call
 
@@ -225,9 +227,9 @@ def product(source, weight, bias, turned, vertical: Axis, horizontal: Axis, y):
     pack_strip.ready(y.dtype)
     convolve_block.ready(y.dtype)
     pack(weight.reshape(*weight.shape[:3], R * S), found.cells, turned, packed)
-    run(source, packed, found.offsets, *found.phases, memory.empty(0, y.dtype) if bias is None else bias, (vertical.stride, horizontal.stride),
-        found.origin, (vertical.start, horizontal.start), (vertical.step, horizontal.step), found.rows, found.height, found.pitch,
-        vertical.count, horizontal.count, y)
+    run(source, packed, found.offsets, *found.phases, memory.empty(0, y.dtype) if bias is None else bias,
+        (vertical.stride, horizontal.stride), found.origin, (vertical.start, horizontal.start), (vertical.step, horizontal.step),
+        found.rows, found.height, found.pitch, vertical.count, horizontal.count, y)
 
 
 def forward(x, weight, bias, stride, padding, dilation, y):

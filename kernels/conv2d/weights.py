@@ -63,7 +63,8 @@ def positions_first(source, k_begin, k_end, first, count, turned):
         if i % min(lanes, ROWS) == 0:
             strip = (k - k_begin) // ROWS * count * ROWS + i
             for j in range(0, count, lanes):
-                turn(turned, strip + j * ROWS, ROWS, seen, (k * P + first) * Q + j, P * Q, min(lanes, ROWS, k_end - k), min(lanes, count - j))
+                turn(turned, strip + j * ROWS, ROWS, seen, (k * P + first) * Q + j, P * Q,
+                     min(lanes, ROWS, k_end - k), min(lanes, count - j))
 
 
 @task("T[:,:,:,::1], T[:,:,:,::1], UniTuple(int64, 6), UniTuple(int64, 2), int64, int64, UniTuple(int64, 2), T[:,:,:,:,::1]")
