@@ -12,7 +12,8 @@ under the next tap to the right directly behind them:
 
 so that for each row r of the window the columns are the image itself, at an offset that the table gives for each position: again no
 im2col is copied. More channels than a tile has columns are cut into chunks of one tile, each an image of its own, so that the rows that
-a tile reads one after the other stand one after the other in memory.
+a tile reads one after the other stand one after the other in memory. Where, on the contrary, S·C numbers do not fill a tile (an image of
+3 colours), the window is folded: the R rows that an output row sees are laid side by side, as R·C channels under a window of one row.
 
 A task sums the positions of some images (a part) for some output channels; the parts are added at the end, in order. How many there are
 depends on the shapes alone.
@@ -33,21 +34,23 @@ multiply = tile()
 
 
 @jit
-def channels_last(source, first_h, first_w, height, pitch, wide, image):
+def channels_last(source, first_h, first_w, step, dilation, fold, height, pitch, wide, image):
     """A block of rows:  source (C, H, W) -> image, flat (chunks of `wide` channels, height, pitch, wide), zero beyond the plane.
 
-    Row u, column v of the image are row first_h + u, column first_w + v of the plane.
+    Row u, column v of the image are row first_h + u·step and column first_w + v of the plane, and behind them, if the window is folded,
+    the rows dilation, 2·dilation … further down: channel r·C + c is row r of channel c.
     """
     C, H, W = source.shape
     seen, lanes = source.reshape(-1), BYTES // image.itemsize
     v0, v1 = max(0, -first_w), min(pitch, W - first_w)
     image[:] = 0
-    for chunk in range((C + wide - 1) // wide):
-        channels = min(wide, C - chunk * wide)
-        for u in range(max(0, -first_h), min(height, H - first_h)):
-            row = (chunk * height + u) * pitch * wide
+    for i in range((C + wide - 1) // wide * fold * height):
+        chunk, r, u = i // (fold * height), i // height % fold, i % height
+        h = first_h + u * step + r * dilation
+        if h >= 0 and h < H:
+            channels, row = min(wide, C - chunk * wide), (chunk * height + u) * pitch * wide + r * C
             for c in range(0, channels, lanes):
-                place = ((chunk * wide + c) * H + first_h + u) * W + first_w
+                place = ((chunk * wide + c) * H + h) * W + first_w
                 for v in range(v0, v1, lanes):
                     turn(image, row + v * wide + c, wide, seen, place + v, H * W, min(lanes, channels - c), min(lanes, v1 - v))
 
@@ -67,21 +70,25 @@ def positions_first(source, k_begin, k_end, first, count, turned):
                      min(lanes, ROWS, k_end - k), min(lanes, count - j))
 
 
-@task("T[:,:,:,::1], T[:,:,:,::1], UniTuple(int64, 6), UniTuple(int64, 2), int64, int64, UniTuple(int64, 2), T[:,:,:,:,::1]")
-def sum_part(x, grad_output, geometry, channels, rows, wide, blocks, grad_weight):
-    """grad_weight (G, K, R, S, C) += what the blocks of `rows` output rows add; they are counted through all images; for some channels."""
+@task("T[:,:,:,::1], T[:,:,:,::1], UniTuple(int64, 6), UniTuple(int64, 2), int64, int64, int64, UniTuple(int64, 2), T[:,:,:,:,::1]")
+def sum_part(x, grad_output, geometry, channels, rows, wide, fold, blocks, grad_weight):
+    """grad_weight (G, K, R, S, C) += what the blocks of `rows` output rows add; they are counted through all images; for some channels.
+
+    If the window is folded, R is 1 here, and C is `fold` times the number of channels.
+    """
     G, K, R, S, C = grad_weight.shape
     P, Q = grad_output.shape[2:]
     stride_h, stride_w, top, left, dilation_h, dilation_w = geometry
     k_begin, k_end = channels
-    height, pitch = (rows - 1) * stride_h + (R - 1) * dilation_h + 1, (Q - 1) * stride_w + (S - 1) * dilation_w + 1
-    chunks, per_image = (C + wide - 1) // wide, (P + rows - 1) // rows
+    step = 1 if fold > 1 else stride_h                                     # rows of the image from one output row to the next
+    height, pitch = (rows - 1) * step + (R - 1) * dilation_h + 1, (Q - 1) * stride_w + (S - 1) * dilation_w + 1
+    chunks, per_image, C_x = (C + wide - 1) // wide, (P + rows - 1) // rows, C // fold
     image = workspace(chunks * height * pitch * wide, x)
     turned = workspace((k_end - k_begin + ROWS - 1) // ROWS * ROWS * rows * Q, x)
     offsets = np.empty(rows * Q, np.int64)
     for p in range(rows):
         for q in range(Q):
-            offsets[p * Q + q] = (p * stride_h * pitch + q * stride_w) * wide
+            offsets[p * Q + q] = (p * step * pitch + q * stride_w) * wide
     merged = S if chunks == 1 and dilation_w == 1 else 1                   # taps whose channels stand side by side
     columns = widths(merged * min(C, wide), BYTES // x.itemsize)
     out = grad_weight.reshape(-1)
@@ -89,7 +96,8 @@ def sum_part(x, grad_output, geometry, channels, rows, wide, blocks, grad_weight
         n, first = block // per_image, block % per_image * rows
         count = min(rows, P - first) * Q
         for g in range(G):
-            channels_last(x[n, g * C:(g + 1) * C], first * stride_h - top, -left, height, pitch, wide, image)
+            channels_last(x[n, g * C_x:(g + 1) * C_x], first * stride_h - top, -left, stride_h // step, dilation_h, fold, height, pitch, wide,
+                          image)
             positions_first(grad_output[n, g * K:(g + 1) * K], k_begin, k_end, first, count, turned)
             for j in range(0, count, STEPS):
                 for tap in range(chunks * R * (S // merged)):
@@ -116,30 +124,32 @@ call_part = sum_part.call
 
 
 @jit
-def add_parts(parts, k, total):
-    """The parts added up, and the channels put first, of one output channel:  parts (parts, G·K, R·S, C) -> total (G·K, C, R·S)."""
-    _, C, cells = total.shape
-    source, out, size = parts.reshape(-1), total.reshape(-1), total.size
-    for cell in range(cells):
+def add_parts(parts, k, fold, total):
+    """The parts added up, and the channels put first, of one output channel:  parts, flat (parts, G·K, R, S, C), or, folded,
+    (parts, G·K, S, R, C) -> total (G·K, C, R, S)."""
+    K, C, R, S = total.shape
+    out, size = total.reshape(-1), total.size
+    down, across = (C, R * C) if fold > 1 else (S * C, C)
+    for part in range(parts.size // size):
+        source = parts[part * size + k * C * R * S:]
         for c in range(C):
-            out[(k * C + c) * cells + cell] = source[(k * cells + cell) * C + c]
-    for part in range(1, parts.shape[0]):
-        for cell in range(cells):
-            for c in range(C):
-                out[(k * C + c) * cells + cell] += source[part * size + (k * cells + cell) * C + c]
+            for r in range(R):
+                for s in range(S):
+                    value, to = source[r * down + s * across + c], ((k * C + c) * R + r) * S + s
+                    out[to] = value if part == 0 else out[to] + value
 
 
 @jit(parallel=True)
-def run(x, grad_output, geometry, rows, wide, blocks, k_groups, parts, total):
+def run(x, grad_output, geometry, rows, wide, fold, blocks, k_groups, parts, total):
     K = parts.shape[2]
     per = ((K + k_groups - 1) // k_groups + ROWS - 1) // ROWS * ROWS
     for i in prange(parts.shape[0] * k_groups):
         part, k = i // k_groups, i % k_groups * per
-        call_part((x, grad_output, geometry, (min(K, k), min(K, k + per)), rows, wide,
+        call_part((x, grad_output, geometry, (min(K, k), min(K, k + per)), rows, wide, fold,
                    (part * blocks // parts.shape[0], (part + 1) * blocks // parts.shape[0]), parts[part]))
-    sums = parts.reshape(parts.shape[0], total.shape[0], total.shape[2], total.shape[1])
+    flat = parts.reshape(-1)
     for k in prange(total.shape[0]):
-        add_parts(sums, k, total)
+        add_parts(flat, k, fold, total)
 
 
 def gradient_weight(x, grad_output, shape, stride, padding, dilation):
@@ -147,16 +157,17 @@ def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     G, K, C, R, S = shape
     N, _, P, Q = grad_output.shape
     lanes = BYTES // x.itemsize
-    chunks = -(-C // (VECTORS * lanes))
-    wide = C if chunks == 1 else -(-C // (chunks * lanes)) * lanes
+    fold = R if S * C < VECTORS * lanes and dilation[1] == 1 else 1
+    chunks = 1 if fold > 1 else -(-C // (VECTORS * lanes))
+    wide = fold * C if chunks == 1 else -(-C // (chunks * lanes)) * lanes
     pitch = (Q - 1) * stride[1] + (S - 1) * dilation[1] + 1
     count = max(1, min(N * P, PARTS, PART_NUMBERS // max(1, G * K * C * R * S)))
     k_groups = max(1, min(-(-8 // count), K // (2 * ROWS)))                # few parts: the output channels are divided as well
-    rows = max(1, min(P, CACHE // max(1, C * pitch * stride[0] + K // k_groups * Q)))
+    rows = max(1, min(P, CACHE // max(1, C * pitch * max(fold, stride[0]) + K // k_groups * Q)))
     rows = -(-P // -(-P // rows))                                          # blocks of about equal height
     blocks = N * -(-P // rows)
     count = max(1, min(count, blocks))
     sum_part.ready(x.dtype)
-    parts, total = memory.zeros((count, G, K, R, S, C), x.dtype), memory.empty((G * K, C, R * S), x.dtype)
-    run(x, grad_output, (*stride, *padding, *dilation), rows, wide, blocks, k_groups, parts, total)
+    parts, total = memory.zeros((count, G, K, R // fold, S, fold * C), x.dtype), memory.empty((G * K, C, R, S), x.dtype)
+    run(x, grad_output, (*stride, *padding, *dilation), rows, wide, fold, blocks, k_groups, parts, total)
     return total.reshape(shape)
