@@ -8,10 +8,9 @@
 To stand on one rung:  F.conv2d under  minicnn.use_algorithm("conv2d", "im2col"),  or  algorithm="im2col"  here. A rung that does not fit
 a shape hands it to the one that would have been chosen.
 """
-from numba import prange
-
 from .. import memory
 from ..jit import jit
+from ..task import task
 from . import columns, flat, output_shape, weights
 
 ALGORITHMS = ("direct", "im2col", "tiled", "flat")
@@ -24,21 +23,27 @@ def choose(weight_shape) -> str:
     return "direct" if G > 1 and Kg * Cg <= 16 else "flat"
 
 
-@jit(parallel=True)
-def sum_planes(grad_output, totals):
+@task("int64, T[:,:,:,::1], T[::1]")
+def sum_planes(k, grad_output, totals):
     """The gradient of the bias:  totals[k] = Σ_n,p,q grad_output[n, k, p, q].  Runs of 512 numbers are added up in float64."""
-    N, K, P, Q = grad_output.shape
-    planes = grad_output.reshape(N, K, P * Q)
-    for k in prange(K):
-        total = 0.0
-        for n in range(N):
-            plane = planes[n, k]
-            for first in range(0, P * Q, 512):
-                run, part = plane[first:first + 512], grad_output.dtype.type(0)
-                for i in range(run.size):
-                    part += run[i]
-                total += part
-        totals[k] = total
+    N, _, P, Q = grad_output.shape
+    total = 0.0
+    for n in range(N):
+        plane = grad_output[n, k].reshape(-1)
+        for first in range(0, P * Q, 512):
+            run, part = plane[first:first + 512], grad_output.dtype.type(0)
+            for i in range(run.size):
+                part += run[i]
+            total += part
+    totals[k] = total
+
+
+launch_sums = sum_planes.launch
+
+
+@jit
+def run_sums(grad_output, totals):
+    launch_sums(totals.size, (grad_output, totals))
 
 
 def convolve(x, weight, bias, output, *, stride, padding, dilation, groups, algorithm=None):
@@ -67,7 +72,8 @@ def gradients(x, weight, grad_output, plane, needs, *, stride, padding, dilation
         grad_weight = weights.gradient_weight(x, grad_output, grouped.shape, *geometry).reshape(weight.shape)
     if need_bias:
         grad_bias = memory.empty(K, dtype)
-        sum_planes(grad_output, grad_bias)
+        sum_planes.ready(dtype)
+        run_sums(grad_output, grad_bias)
     return grad_x, grad_weight, grad_bias
 
 

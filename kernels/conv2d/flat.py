@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import prange
 
 from .. import memory
 from ..jit import jit
@@ -138,15 +137,21 @@ def lay_out(source, phases_h, phases_w, stride, origin, height, pitch, image):
             at += height * pitch
 
 
-@task("T[:,:,::1], T[:,:,::1], int64[::1], int64[::1], int64[::1], T[::1], UniTuple(int64, 2), UniTuple(int64, 2), UniTuple(int64, 2), "
-      "UniTuple(int64, 2), int64, int64, int64, int64, int64, T[:,:,::1]")
-def convolve_block(source, packed, offsets, phases_h, phases_w, bias, stride, origin, start, step, first, rows, height, pitch, Q, y):
-    """Outputs first … first + rows − 1 of one image and group:  source (C, H, W), packed (strips, steps, ROWS) -> y (K, P, Q)."""
-    C, steps, K, length = source.shape[0], offsets.size, y.shape[0], (rows - 1) * pitch + Q
+@task("int64, T[:,:,:,::1], T[:,:,:,::1], int64[::1], int64[::1], int64[::1], T[::1], UniTuple(int64, 2), UniTuple(int64, 2), "
+      "UniTuple(int64, 2), UniTuple(int64, 2), int64, int64, int64, int64, int64, T[:,:,:,::1]")
+def convolve_block(number, x, weights, offsets, phases_h, phases_w, biases, stride, origin, start, step, most, height, pitch, P, Q, out):
+    """Block `number` of at most `most` output rows, counted through groups and images:  source (C, H, W), packed (strips, steps, ROWS)
+    -> y (K, P, Q)."""
+    G, blocks = weights.shape[0], (P + most - 1) // most
+    n, g, first = number // (G * blocks), number // blocks % G, number % blocks * most
+    C, K, rows = x.shape[1] // G, out.shape[1] // G, min(most, P - first)
+    source, packed, y = x[n, g * C:(g + 1) * C], weights[g], out[n, g * K:(g + 1) * K]
+    bias = biases[g * K:(g + 1) * K] if biases.size else biases
+    steps, length = offsets.size, (rows - 1) * pitch + Q
     image = workspace(C * phases_h.size * phases_w.size * height * pitch, y)
     lay_out(source, phases_h, phases_w, stride, (origin[0] + first * stride[0], origin[1]), height, pitch, image)
     line = (length + 15) // 16 * 16
-    sums, out = workspace(ROWS * line, y), y.reshape(-1)
+    sums, into = workspace(ROWS * line, y), y.reshape(-1)
     lanes = BYTES // y.itemsize
     registers = (length + lanes - 1) // lanes                              # in tiles of about equal width, at most VECTORS registers
     tiles = (registers + VECTORS - 1) // VECTORS
@@ -163,29 +168,19 @@ def convolve_block(source, packed, offsets, phases_h, phases_w, bias, stride, or
             for p in range(rows):
                 to = (k * y.shape[1] + start[0] + (first + p) * step[0]) * y.shape[2] + start[1]
                 if step[1] == 1:
-                    copy(out, to, sums, i * line + p * pitch, Q, more)
+                    copy(into, to, sums, i * line + p * pitch, Q, more)
                 else:
-                    target, row = out[to:], sums[i * line + p * pitch:i * line + p * pitch + Q]
+                    target, row = into[to:], sums[i * line + p * pitch:i * line + p * pitch + Q]
                     for q in range(Q):
                         target[q * step[1]] = row[q] + more
 
 
-call_block = convolve_block.call
-
-
-@jit(parallel=True)
-def run(source, packed, offsets, phases_h, phases_w, bias, stride, origin, start, step, rows, height, pitch, P, Q, y):
-    N, G = source.shape[0], packed.shape[0]
-    C, K, blocks = source.shape[1] // G, y.shape[1] // G, (P + rows - 1) // rows
-    for i in prange(N * G * blocks):
-        n, g, first = i // (G * blocks), i // blocks % G, i % blocks * rows
-        call_block((source[n, g * C:(g + 1) * C], packed[g], offsets, phases_h, phases_w, bias[g * K:(g + 1) * K] if bias.size else bias,
-                    stride, origin, start, step, first, min(rows, P - first), height, pitch, Q, y[n, g * K:(g + 1) * K]))
-
-
-@task("T[:,:,::1], int64[::1], boolean, int64, T[:,::1]")
-def pack_strip(weight, cells, turned, first, packed):
-    """Rows first … of one group for the tile:  weight (K, C, R·S), or, turned, (C, K, R·S) -> packed (C·cells, ROWS)."""
+@task("int64, T[:,:,:,::1], int64[::1], boolean, T[:,:,:,::1]")
+def pack_strip(number, weights, cells, turned, strips):
+    """Strip `number` of ROWS output channels, counted through the groups, for the tile:  weight (K, C, R·S), or, turned, (C, K, R·S)
+    -> packed (C·cells, ROWS)."""
+    g, first = number // strips.shape[1], number % strips.shape[1] * ROWS
+    weight, packed = weights[g], strips[g, number % strips.shape[1]]
     K, C, size = (weight.shape[1], weight.shape[0], weight.shape[2]) if turned else weight.shape
     lanes, rows, count = BYTES // weight.itemsize, min(ROWS, K - first), cells.size
     source, out = weight.reshape(-1), packed.reshape(-1)
@@ -206,15 +201,16 @@ def pack_strip(weight, cells, turned, first, packed):
                 turn(out, (c * wide + j) * ROWS + i, ROWS, source, (c * K + first + i) * wide + j, wide,
                      min(lanes, rows - i), min(lanes, wide - j))
 
-call_pack = pack_strip.call
+launch_block, launch_pack = convolve_block.launch, pack_strip.launch
 
 
-@jit(parallel=True)
-def pack(weight, cells, turned, packed):
-    """weight (G, K, C, R·S) -> packed (G, strips, C·cells, ROWS); turned: K and C change places."""
-    strips = packed.shape[1]
-    for i in prange(packed.shape[0] * strips):
-        call_pack((weight[i // strips], cells, turned, i % strips * ROWS, packed[i // strips, i % strips]))
+@jit
+def run(source, weight, cells, turned, packed, offsets, phases_h, phases_w, bias, stride, origin, start, step, rows, height, pitch, P, Q,
+        y):
+    N, G, strips = source.shape[0], packed.shape[0], packed.shape[1]
+    launch_pack(G * strips, (weight, cells, turned, packed))
+    launch_block(N * G * ((P + rows - 1) // rows), (source, packed, offsets, phases_h, phases_w, bias, stride, origin, start, step,
+                                                    rows, height, pitch, P, Q, y))
 
 
 def product(source, weight, bias, turned, vertical: Axis, horizontal: Axis, y):
@@ -226,10 +222,10 @@ def product(source, weight, bias, turned, vertical: Axis, horizontal: Axis, y):
     packed = memory.empty((G, -(-K // ROWS), C * found.cells.size, ROWS), y.dtype)
     pack_strip.ready(y.dtype)
     convolve_block.ready(y.dtype)
-    pack(weight.reshape(*weight.shape[:3], R * S), found.cells, turned, packed)
-    run(source, packed, found.offsets, *found.phases, memory.empty(0, y.dtype) if bias is None else bias,
-        (vertical.stride, horizontal.stride), found.origin, (vertical.start, horizontal.start), (vertical.step, horizontal.step),
-        found.rows, found.height, found.pitch, vertical.count, horizontal.count, y)
+    run(source, weight.reshape(*weight.shape[:3], R * S), found.cells, turned, packed, found.offsets, *found.phases,
+        memory.empty(0, y.dtype) if bias is None else bias, (vertical.stride, horizontal.stride), found.origin,
+        (vertical.start, horizontal.start), (vertical.step, horizontal.step), found.rows, found.height, found.pitch,
+        vertical.count, horizontal.count, y)
 
 
 def forward(x, weight, bias, stride, padding, dilation, y):

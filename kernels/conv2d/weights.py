@@ -19,7 +19,6 @@ A task sums the positions of some images (a part) for some output channels; the 
 depends on the shapes alone.
 """
 import numpy as np
-from numba import prange
 
 from .. import memory
 from ..jit import jit
@@ -70,16 +69,18 @@ def positions_first(source, k_begin, k_end, first, count, turned):
                      min(lanes, ROWS, k_end - k), min(lanes, count - j))
 
 
-@task("T[:,:,:,::1], T[:,:,:,::1], UniTuple(int64, 6), UniTuple(int64, 2), int64, int64, int64, UniTuple(int64, 2), T[:,:,:,:,::1]")
-def sum_part(x, grad_output, geometry, channels, rows, wide, fold, blocks, grad_weight):
-    """grad_weight (G, K, R, S, C) += what the blocks of `rows` output rows add; they are counted through all images; for some channels.
+@task("int64, T[:,:,:,::1], T[:,:,:,::1], UniTuple(int64, 6), int64, int64, int64, int64, int64, T[:,:,:,:,:,::1]")
+def sum_part(number, x, grad_output, geometry, rows, wide, fold, blocks, k_groups, parts):
+    """For one part and one of k_groups groups of output channels:  grad_weight (G, K, R, S, C) += what blocks of `rows` output rows add.
 
-    If the window is folded, R is 1 here, and C is `fold` times the number of channels.
+    The blocks are counted through all images. If the window is folded, R is 1 here, and C is `fold` times the number of channels.
     """
+    part, grad_weight = number // k_groups, parts[number // k_groups]
     G, K, R, S, C = grad_weight.shape
     P, Q = grad_output.shape[2:]
     stride_h, stride_w, top, left, dilation_h, dilation_w = geometry
-    k_begin, k_end = channels
+    per = ((K + k_groups - 1) // k_groups + ROWS - 1) // ROWS * ROWS
+    k_begin, k_end = min(K, number % k_groups * per), min(K, (number % k_groups + 1) * per)
     step = 1 if fold > 1 else stride_h                                     # rows of the image from one output row to the next
     height, pitch = (rows - 1) * step + (R - 1) * dilation_h + 1, (Q - 1) * stride_w + (S - 1) * dilation_w + 1
     chunks, per_image, C_x = (C + wide - 1) // wide, (P + rows - 1) // rows, C // fold
@@ -92,12 +93,12 @@ def sum_part(x, grad_output, geometry, channels, rows, wide, fold, blocks, grad_
     merged = S if chunks == 1 and dilation_w == 1 else 1                   # taps whose channels stand side by side
     columns = widths(merged * min(C, wide), BYTES // x.itemsize)
     out = grad_weight.reshape(-1)
-    for block in range(blocks[0], blocks[1]):
+    for block in range(part * blocks // parts.shape[0], (part + 1) * blocks // parts.shape[0]):
         n, first = block // per_image, block % per_image * rows
         count = min(rows, P - first) * Q
         for g in range(G):
-            channels_last(x[n, g * C_x:(g + 1) * C_x], first * stride_h - top, -left, stride_h // step, dilation_h, fold, height, pitch, wide,
-                          image)
+            channels_last(x[n, g * C_x:(g + 1) * C_x], first * stride_h - top, -left, stride_h // step, dilation_h, fold, height, pitch,
+                          wide, image)
             positions_first(grad_output[n, g * K:(g + 1) * K], k_begin, k_end, first, count, turned)
             for j in range(0, count, STEPS):
                 for tap in range(chunks * R * (S // merged)):
@@ -120,11 +121,8 @@ def widths(count, lanes):
     return (registers + tiles - 1) // tiles * lanes
 
 
-call_part = sum_part.call
-
-
-@jit
-def add_parts(parts, k, fold, total):
+@task("int64, T[::1], int64, T[:,:,:,::1]")
+def add_parts(k, parts, fold, total):
     """The parts added up, and the channels put first, of one output channel:  parts, flat (parts, G·K, R, S, C), or, folded,
     (parts, G·K, S, R, C) -> total (G·K, C, R, S)."""
     K, C, R, S = total.shape
@@ -139,17 +137,13 @@ def add_parts(parts, k, fold, total):
                     out[to] = value if part == 0 else out[to] + value
 
 
-@jit(parallel=True)
+launch_part, launch_add = sum_part.launch, add_parts.launch
+
+
+@jit
 def run(x, grad_output, geometry, rows, wide, fold, blocks, k_groups, parts, total):
-    K = parts.shape[2]
-    per = ((K + k_groups - 1) // k_groups + ROWS - 1) // ROWS * ROWS
-    for i in prange(parts.shape[0] * k_groups):
-        part, k = i // k_groups, i % k_groups * per
-        call_part((x, grad_output, geometry, (min(K, k), min(K, k + per)), rows, wide, fold,
-                   (part * blocks // parts.shape[0], (part + 1) * blocks // parts.shape[0]), parts[part]))
-    flat = parts.reshape(-1)
-    for k in prange(total.shape[0]):
-        add_parts(flat, k, fold, total)
+    launch_part(parts.shape[0] * k_groups, (x, grad_output, geometry, rows, wide, fold, blocks, k_groups, parts))
+    launch_add(total.shape[0], (parts.reshape(-1), fold, total))
 
 
 def gradient_weight(x, grad_output, shape, stride, padding, dilation):
@@ -168,6 +162,7 @@ def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     blocks = N * -(-P // rows)
     count = max(1, min(count, blocks))
     sum_part.ready(x.dtype)
+    add_parts.ready(x.dtype)
     parts, total = memory.zeros((count, G, K, R // fold, S, fold * C), x.dtype), memory.empty((G * K, C, R, S), x.dtype)
     run(x, grad_output, (*stride, *padding, *dilation), rows, wide, fold, blocks, k_groups, parts, total)
     return total.reshape(shape)
