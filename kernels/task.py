@@ -1,19 +1,24 @@
-"""Tasks: compiled functions that parallel loops call by name, as they call BLAS.
+"""Tasks: compiled functions that run many times at once, on many threads, and that parallel loops call by name, as they call BLAS.
 
-Numba makes of a prange four modules, one inside the other, and copies whatever the loop calls into each of them, to be optimised and
-translated again every time: a large body costs five times its compilation. A task stays outside. It is compiled once for each
-floating-point type, its address is registered under a name, and all that the loop holds is a call of that name.
+    @task("int64, T[:,::1], T[::1]")                  the types as Numba writes them, T for the floating-point type
+    def rows(number, x, out): …
 
-    @task("int64, T[:, :, ::1], T[::1]")                      T: float32 or float64
-    def tile(number, x, out): …
-    call_tile = tile.call
+    rows.run(count, x, out)                           rows(number, x, out) for number = 0 … count − 1, on as many threads as there are
+
+Why not prange: Numba makes of it four modules, one inside the other, and copies whatever the loop calls into each of them, to be
+optimised and translated again every time; that costs five times the compilation of the loop. A task is compiled once for each
+floating-point type, and what runs it is a few instructions that hand its address to Numba's threads.
+
+A larger loop, with prange, can call a task too, by a name under which its address is registered, and is then small itself:
+
+    call_rows = rows.call
 
     @jit(parallel=True)
     def run(x, out):
         for i in prange(len(x)):
-            call_tile((i, x[i], out[i]))                      the arguments as one tuple
+            call_rows((i, x, out))                    the arguments as one tuple
 
-    tile.ready(x.dtype)                                       before the first run: registers the name, compiles if need be
+    rows.ready(x.dtype)                               before the first run: registers the name, compiles if need be
     run(x, out)
 """
 import re
@@ -26,45 +31,123 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.sigutils import normalize_signature
-from numba.extending import intrinsic
+from numba.np.ufunc.parallel import _launch_threads
 
-from .jit import FAST, cache_of
+from .elementary import intrinsic
+from .jit import cache_of, FAST, jit
+
+INT, I32, BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 
 
 class Task:
     def __init__(self, function, arguments: str):
         self.function, self.arguments = function, arguments
         self.symbol = f"minicnn_{function.__module__.rpartition('kernels.')[2].replace('.', '_')}_{function.__name__}"
-        self.compiled = {}
-        self.call = self._caller()
-
-    def signature(self, dtype) -> str:
-        return "void(" + re.sub(r"\bT\b", str(dtype), self.arguments) + ")"
+        self.compiled: dict = {}
+        self.call = caller(self.symbol, arguments)
+        self.launch = jit(launcher(self.symbol, arguments))
 
     def ready(self, dtype: np.dtype) -> None:
         """Compile for the floating-point type, or load what was compiled before, and make it known by name."""
         if dtype not in self.compiled:
+            _launch_threads()                               # which registers what launches a task
             with cache_of(self.function):
-                self.compiled[dtype] = numba.cfunc(self.signature(dtype), cache=True, fastmath=FAST, error_model="numpy")(self.function)
+                self.compiled[dtype] = numba.cfunc(signature(self.arguments, dtype), cache=True, fastmath=FAST,
+                                                   error_model="numpy")(self.function)
             llvmlite.binding.add_symbol(f"{self.symbol}_{dtype}", self.compiled[dtype].address)
 
-    def _caller(self) -> Any:
-        """What jitted code calls: looks up the type among the arrays, casts the arguments and emits a call of the name."""
-        @intrinsic
-        def call(typingctx, arguments):
-            dtype = next(a.dtype for a in arguments if isinstance(a, types.Array) and isinstance(a.dtype, types.Float))
-            wanted, _ = normalize_signature(self.signature(dtype))
+    def run(self, count: int, *arguments) -> None:
+        """The task for number = 0 … count − 1, its first argument, on many threads; a single one on this thread."""
+        self.ready(next(a.dtype for a in arguments if isinstance(a, np.ndarray) and a.dtype.kind == "f"))
+        self.launch(count, *arguments)
 
-            def codegen(context, builder, signature, values):
-                given = cgutils.unpack_tuple(builder, values[0])
-                values = [context.cast(builder, v, have, want) for v, have, want in zip(given, arguments, wanted, strict=True)]
-                function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [v.type for v in values]),
-                                                          f"{self.symbol}_{dtype}")
-                builder.call(function, values)
-                return context.get_dummy_value()
 
-            return types.void(arguments), codegen
-        return call
+def signature(arguments: str, dtype) -> str:
+    return "void(" + re.sub(r"\bT\b", str(dtype), arguments) + ")"
+
+
+def float_type(arguments) -> Any:
+    """The floating-point type of the first array that has one."""
+    return next(a.dtype for a in arguments if isinstance(a, types.Array) and isinstance(a.dtype, types.Float))
+
+
+def declared(module, symbol: str, values) -> Any:
+    """The task in an LLVM module, by its name."""
+    return cgutils.get_or_insert_function(module, ir.FunctionType(ir.VoidType(), [v.type for v in values]), symbol)
+
+
+def cast(context, builder, values, given, wanted) -> list:
+    return [context.cast(builder, v, have, want) for v, have, want in zip(values, given, wanted, strict=True)]
+
+
+def caller(symbol: str, expected: str) -> Any:
+    """What jitted code calls with the arguments as one tuple: casts them and emits a call of the name."""
+    def call(typingctx, arguments):
+        dtype = float_type(arguments)
+        wanted, _ = normalize_signature(signature(expected, dtype))
+
+        def codegen(context, builder, signature, values):
+            values = cast(context, builder, cgutils.unpack_tuple(builder, values[0]), arguments, wanted)
+            builder.call(declared(builder.module, f"{symbol}_{dtype}", values), values)
+            return context.get_dummy_value()
+
+        return types.void(arguments), codegen
+    call.__name__ = f"call_{symbol}"
+    return intrinsic(call)
+
+
+def launcher(symbol: str, expected: str) -> Any:
+    """launch(count, *arguments): packs the arguments, and hands Numba's threads a function that unpacks them and calls the task.
+
+    Numba's entry for a loop on many threads is  numba_parallel_for(function, arrays, sizes, steps, data, …): each thread calls
+    function(arrays, sizes, steps, data) for its part of the numbers, with arrays[0] moved to the beginning of the part and its length in
+    sizes[0]. An array that starts at address 0, in steps of 1, makes of the address the number itself; data leads to the arguments.
+    """
+    def emit(typingctx, count, arguments):
+        dtype = float_type(arguments)
+        wanted, _ = normalize_signature(signature(expected, dtype))
+        name = f"{symbol}_{dtype}"
+
+        def codegen(context, builder, signature, values):
+            packed = cast(context, builder, cgutils.unpack_tuple(builder, values[1]), arguments, wanted[1:])
+            structure = ir.LiteralStructType([v.type for v in packed])
+            part = write_part(builder.module, name, structure)
+            data = cgutils.alloca_once_value(builder, cgutils.make_anonymous_struct(builder, packed, structure))
+            arrays, sizes, steps = (cgutils.alloca_once_value(builder, v) for v in (ir.Constant(BYTES, None), values[0], INT(1)))
+            single = builder.icmp_signed("==", values[0], INT(1))
+            with builder.if_else(single) as (then, otherwise):
+                with then:                                   # no thread is woken for that
+                    builder.call(declared(builder.module, name, [INT(0), *packed]), [INT(0), *packed])
+                with otherwise:
+                    threads = cgutils.get_or_insert_function(builder.module, ir.FunctionType(I32, []), "get_num_threads")
+                    parts = [builder.bitcast(part, BYTES), arrays, sizes, steps, builder.bitcast(data, BYTES), INT(0), INT(1),
+                             builder.call(threads, [])]
+                    builder.call(declared(builder.module, "numba_parallel_for", parts), parts)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, arguments), codegen
+    emit.__name__ = f"launch_{symbol}"
+    hand_over = intrinsic(emit)
+
+    def launch(count, *arguments):
+        hand_over(count, arguments)
+    launch.__qualname__ = f"launch_{symbol}"                 # each has a cache file of its own
+    return launch
+
+
+def write_part(module: ir.Module, name: str, structure: ir.Type) -> ir.Function:
+    """The function of a part: the task for each of its numbers, with the arguments that lie in `data`."""
+    part = ir.Function(module, ir.FunctionType(ir.VoidType(), [BYTES.as_pointer(), INT.as_pointer(), INT.as_pointer(), BYTES]), f"{name}_part")
+    part.linkage = "internal"
+    arrays, sizes, _, data = part.args
+    builder = ir.IRBuilder(part.append_basic_block())
+    first = builder.ptrtoint(builder.load(arrays), INT)
+    packed = builder.load(builder.bitcast(data, structure.as_pointer()))
+    values = [builder.extract_value(packed, i) for i in range(len(structure.elements))]
+    with cgutils.for_range(builder, builder.load(sizes)) as loop:
+        builder.call(declared(module, name, [INT(0), *values]), [builder.add(first, loop.index), *values])
+    builder.ret_void()
+    return part
 
 
 def task(arguments: str):
