@@ -137,7 +137,8 @@ def launcher(symbol: str, expected: str) -> Any:
 
 def write_part(module: ir.Module, name: str, structure: ir.Type) -> ir.Function:
     """The function of a part: the task for each of its numbers, with the arguments that lie in `data`."""
-    part = ir.Function(module, ir.FunctionType(ir.VoidType(), [BYTES.as_pointer(), INT.as_pointer(), INT.as_pointer(), BYTES]), f"{name}_part")
+    type_ = ir.FunctionType(ir.VoidType(), [BYTES.as_pointer(), INT.as_pointer(), INT.as_pointer(), BYTES])
+    part = ir.Function(module, type_, f"{name}_part")
     part.linkage = "internal"
     arrays, sizes, _, data = part.args
     builder = ir.IRBuilder(part.append_basic_block())

@@ -7,7 +7,7 @@
                 kernels/phases.py explains. Backward adds to those views, and collects the phases.
     3  pairs    2×2 windows with stride 2, inside the plane: the loop over windows alone, its four additions written out.
 
-By default `choose` takes the highest that can. The second step of rung 1 goes from window to window, a few numbers at a time: that pays
+`choose` takes the highest that fits. The second step of rung 1 goes from window to window, a few numbers at a time: that pays
 for large windows. Rung 2 has its price for every row, which pays unless rows are short or windows tiny.
 
 The sums of a window are float64 in both precisions, and every window adds its own elements anew: nothing slides, so nothing that left
@@ -178,11 +178,13 @@ ALGORITHMS = {"boxes": (place_boxes, average_boxes, spread_boxes),       # name 
               "pairs": (place_pairs, average_pairs, spread_pairs)}
 
 
-def choose(plane, placed) -> str:
+def choose(plane, placed, asked=None) -> str:
+    """The algorithm: the one that is asked for, unless the windows do not fit it, or the best."""
     (P, Q), kernel_size, stride, before, _ = placed
-    if kernel_size == stride == (2, 2) and before == (0, 0) and 2 * P <= plane[0] and 2 * Q <= plane[1]:
-        return "pairs"
-    return "flat" if kernel_size[0] * kernel_size[1] <= TAPS else "boxes"
+    pairs = kernel_size == stride == (2, 2) and before == (0, 0) and 2 * P <= plane[0] and 2 * Q <= plane[1]
+    if asked and (pairs or asked != "pairs"):
+        return asked
+    return "pairs" if pairs else "flat" if kernel_size[0] * kernel_size[1] <= TAPS else "boxes"
 
 
 def average(algorithm, x, boxes, placed, scale):
@@ -202,7 +204,7 @@ def forward(x, *, kernel_size, stride, padding, ceil_mode, count_include_pad, di
     counted = np.multiply.outer(rows, columns)
     scale = 1 / (counted if divisor_override is None else counted * 0 + divisor_override)
     placed = (P, Q), kernel_size, stride, (padding[0][0], padding[1][0]), (1, 1)
-    return average(algorithm or choose(x.shape[2:], placed), x, (top, bottom, left, right), placed, scale)
+    return average(choose(x.shape[2:], placed, algorithm), x, (top, bottom, left, right), placed, scale)
 
 
 def backward(grad_output, saved, needs=(True,)):
