@@ -1,23 +1,25 @@
-"""Tasks: compiled functions that run many at a time, or that other compiled functions call by name, as they call BLAS.
+"""Tasks: compiled functions that run many times at once, on many threads, and that parallel loops call by name, as they call BLAS.
 
-Numba makes of a prange four modules, one inside the other, and copies whatever the loop calls into each of them, to be optimised and
-translated again every time: a large body costs five times its compilation, and the smallest loop a second. A task stays outside. It is
-compiled once for each floating-point type, and its address is registered under a name; what uses it holds no more than a call of that name.
+    @task("int64, T[:,::1], T[::1]")                  the types as Numba writes them, T for the floating-point type
+    def rows(number, x, out): …
 
-    @task("int64, T[:, :, ::1], T[::1]")                      T: float32 or float64
-    def tile(number, x, out): …
-    call_tile, launch_tile = tile.call, tile.launch
+    rows.run(count, x, out)                           rows(number, x, out) for number = 0 … count − 1, on as many threads as there are
 
-    @jit
+Why not prange: Numba makes of it four modules, one inside the other, and copies whatever the loop calls into each of them, to be
+optimised and translated again every time; that costs five times the compilation of the loop. A task is compiled once for each
+floating-point type, and what runs it is a few instructions that hand its address to Numba's threads.
+
+A larger loop, with prange, can call a task too, by a name under which its address is registered, and is then small itself:
+
+    call_rows = rows.call
+
+    @jit(parallel=True)
     def run(x, out):
-        call_tile((0, x, out))                                once, here
-        launch_tile(len(x), (x, out))                         number = 0 … len(x) − 1, on all threads
+        for i in prange(len(x)):
+            call_rows((i, x, out))                    the arguments as one tuple
 
-    tile.ready(x.dtype)                                       before the first run: registers the name, compiles if need be
+    rows.ready(x.dtype)                               before the first run: registers the name, compiles if need be
     run(x, out)
-
-launch hands the numbers to Numba's own pool of threads (its entry for generalised ufuncs), in one run of neighbours for each thread. The
-arguments lie in one record that all threads read.
 """
 import re
 from typing import Any
@@ -29,120 +31,124 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.sigutils import normalize_signature
-from numba.extending import intrinsic
+from numba.np.ufunc.parallel import _launch_threads
 
-from .jit import FAST, cache_of
+from .elementary import intrinsic
+from .jit import cache_of, FAST, jit
+
+INT, I32, BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 
 
 class Task:
     def __init__(self, function, arguments: str):
         self.function, self.arguments = function, arguments
         self.symbol = f"minicnn_{function.__module__.rpartition('kernels.')[2].replace('.', '_')}_{function.__name__}"
-        self.compiled = {}
-        self.call, self.launch = self._caller(), self._launcher()
-
-    def signature(self, dtype) -> str:
-        return "void(" + re.sub(r"\bT\b", str(dtype), self.arguments) + ")"
+        self.compiled: dict = {}
+        self.call = caller(self.symbol, arguments)
+        self.launch = jit(launcher(self.symbol, arguments))
 
     def ready(self, dtype: np.dtype) -> None:
         """Compile for the floating-point type, or load what was compiled before, and make it known by name."""
         if dtype not in self.compiled:
+            _launch_threads()                               # which registers what launches a task
             with cache_of(self.function):
-                self.compiled[dtype] = numba.cfunc(self.signature(dtype), cache=True, fastmath=FAST, error_model="numpy")(self.function)
+                self.compiled[dtype] = numba.cfunc(signature(self.arguments, dtype), cache=True, fastmath=FAST,
+                                                   error_model="numpy")(self.function)
             llvmlite.binding.add_symbol(f"{self.symbol}_{dtype}", self.compiled[dtype].address)
 
-    def _typed(self, given: Any, skipped: int) -> tuple[str, list]:
-        """The name for the type that is found among the arrays, and the types of the arguments but the first `skipped`."""
-        dtype = next(a.dtype for a in given if isinstance(a, types.Array) and isinstance(a.dtype, types.Float))
-        wanted, _ = normalize_signature(self.signature(dtype))
-        return f"{self.symbol}_{dtype}", list(wanted[skipped:])
-
-    def _caller(self) -> Any:
-        """What jitted code calls with a tuple: casts the arguments and emits a call of the name."""
-        @intrinsic
-        def call(typingctx, arguments):
-            name, wanted = self._typed(arguments, 0)
-
-            def codegen(context, builder, signature, values):
-                values = cast(context, builder, values[0], arguments, wanted)
-                builder.call(named(builder.module, name, [v.type for v in values]), values)
-                return context.get_dummy_value()
-
-            return types.void(arguments), codegen
-        return call
-
-    def _launcher(self) -> Any:
-        """What jitted code calls with a count and a tuple: puts the arguments into a record and starts the threads."""
-        @intrinsic
-        def launch(typingctx, count, arguments):
-            name, wanted = self._typed(arguments, 1)
-
-            def codegen(context, builder, signature, values):
-                number = context.cast(builder, values[0], signature.args[0], types.int64)
-                values = cast(context, builder, values[1], arguments, wanted)
-                record = ir.LiteralStructType([v.type for v in values])
-                slot = cgutils.alloca_once(builder, record)
-                for place, value in enumerate(values):
-                    builder.store(value, cgutils.gep_inbounds(builder, slot, 0, place))
-                run_on_threads(builder, write_each(builder.module, name, record), number, slot)
-                return context.get_dummy_value()
-
-            return types.void(count, arguments), codegen
-        return launch
+    def run(self, count: int, *arguments) -> None:
+        """The task for number = 0 … count − 1, its first argument, on many threads; a single one on this thread."""
+        self.ready(next(a.dtype for a in arguments if isinstance(a, np.ndarray) and a.dtype.kind == "f"))
+        self.launch(count, *arguments)
 
 
-BYTES, NUMBER = ir.IntType(8).as_pointer(), ir.IntType(64)
-EACH = ir.FunctionType(ir.VoidType(), [BYTES.as_pointer(), NUMBER.as_pointer(), NUMBER.as_pointer(), BYTES])
+def signature(arguments: str, dtype) -> str:
+    return "void(" + re.sub(r"\bT\b", str(dtype), arguments) + ")"
 
 
-def named(module: ir.Module, name: str, arguments: list, result: ir.Type | None = None) -> ir.Function:
-    """A function that stands elsewhere, by its name."""
-    return cgutils.get_or_insert_function(module, ir.FunctionType(result or ir.VoidType(), arguments), name)
+def float_type(arguments) -> Any:
+    """The floating-point type of the first array that has one."""
+    return next(a.dtype for a in arguments if isinstance(a, types.Array) and isinstance(a.dtype, types.Float))
 
 
-def cast(context, builder, packed, given, wanted: list) -> list:
-    """The members of a tuple, as the types that are wanted."""
-    members = cgutils.unpack_tuple(builder, packed)
-    return [context.cast(builder, v, have, want) for v, have, want in zip(members, given, wanted, strict=True)]
+def declared(module, symbol: str, values) -> Any:
+    """The task in an LLVM module, by its name."""
+    return cgutils.get_or_insert_function(module, ir.FunctionType(ir.VoidType(), [v.type for v in values]), symbol)
 
 
-def write_each(module: ir.Module, name: str, record: ir.LiteralStructType) -> ir.Function:
-    """The function of a module that a thread runs:  for number in first … first + count − 1: the task of that name (number, *record).
+def cast(context, builder, values, given, wanted) -> list:
+    return [context.cast(builder, v, have, want) for v, have, want in zip(values, given, wanted, strict=True)]
 
-    It has the form of a generalised ufunc's loop: args[0] is where a thread begins, which is here the first number itself, dimensions[0]
-    how many it takes, steps[0] is 1, and data the record.
+
+def caller(symbol: str, expected: str) -> Any:
+    """What jitted code calls with the arguments as one tuple: casts them and emits a call of the name."""
+    def call(typingctx, arguments):
+        dtype = float_type(arguments)
+        wanted, _ = normalize_signature(signature(expected, dtype))
+
+        def codegen(context, builder, signature, values):
+            values = cast(context, builder, cgutils.unpack_tuple(builder, values[0]), arguments, wanted)
+            builder.call(declared(builder.module, f"{symbol}_{dtype}", values), values)
+            return context.get_dummy_value()
+
+        return types.void(arguments), codegen
+    call.__name__ = f"call_{symbol}"
+    return intrinsic(call)
+
+
+def launcher(symbol: str, expected: str) -> Any:
+    """launch(count, *arguments): packs the arguments, and hands Numba's threads a function that unpacks them and calls the task.
+
+    Numba's entry for a loop on many threads is  numba_parallel_for(function, arrays, sizes, steps, data, …): each thread calls
+    function(arrays, sizes, steps, data) for its part of the numbers, with arrays[0] moved to the beginning of the part and its length in
+    sizes[0]. An array that starts at address 0, in steps of 1, makes of the address the number itself; data leads to the arguments.
     """
-    each = ir.Function(module, EACH, module.get_unique_name(f"{name}_each"))
-    each.linkage = "internal"
-    builder = ir.IRBuilder(each.append_basic_block("entry"))
-    args, dimensions, _, data = each.args
-    first, count = builder.ptrtoint(builder.load(args), NUMBER), builder.load(dimensions)
-    place = builder.bitcast(data, record.as_pointer())
-    values = [builder.load(cgutils.gep_inbounds(builder, place, 0, i)) for i in range(len(record.elements))]
-    task_ = named(module, name, [NUMBER, *(v.type for v in values)])
-    with cgutils.for_range(builder, count, intp=NUMBER) as loop:
-        builder.call(task_, [builder.add(first, loop.index), *values])
+    def emit(typingctx, count, arguments):
+        dtype = float_type(arguments)
+        wanted, _ = normalize_signature(signature(expected, dtype))
+        name = f"{symbol}_{dtype}"
+
+        def codegen(context, builder, signature, values):
+            packed = cast(context, builder, cgutils.unpack_tuple(builder, values[1]), arguments, wanted[1:])
+            structure = ir.LiteralStructType([v.type for v in packed])
+            part = write_part(builder.module, name, structure)
+            data = cgutils.alloca_once_value(builder, cgutils.make_anonymous_struct(builder, packed, structure))
+            arrays, sizes, steps = (cgutils.alloca_once_value(builder, v) for v in (ir.Constant(BYTES, None), values[0], INT(1)))
+            single = builder.icmp_signed("==", values[0], INT(1))
+            with builder.if_else(single) as (then, otherwise):
+                with then:                                   # no thread is woken for that
+                    builder.call(declared(builder.module, name, [INT(0), *packed]), [INT(0), *packed])
+                with otherwise:
+                    threads = cgutils.get_or_insert_function(builder.module, ir.FunctionType(I32, []), "get_num_threads")
+                    parts = [builder.bitcast(part, BYTES), arrays, sizes, steps, builder.bitcast(data, BYTES), INT(0), INT(1),
+                             builder.call(threads, [])]
+                    builder.call(declared(builder.module, "numba_parallel_for", parts), parts)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, arguments), codegen
+    emit.__name__ = f"launch_{symbol}"
+    hand_over = intrinsic(emit)
+
+    def launch(count, *arguments):
+        hand_over(count, arguments)
+    launch.__qualname__ = f"launch_{symbol}"                 # each has a cache file of its own
+    return launch
+
+
+def write_part(module: ir.Module, name: str, structure: ir.Type) -> ir.Function:
+    """The function of a part: the task for each of its numbers, with the arguments that lie in `data`."""
+    type_ = ir.FunctionType(ir.VoidType(), [BYTES.as_pointer(), INT.as_pointer(), INT.as_pointer(), BYTES])
+    part = ir.Function(module, type_, f"{name}_part")
+    part.linkage = "internal"
+    arrays, sizes, _, data = part.args
+    builder = ir.IRBuilder(part.append_basic_block())
+    first = builder.ptrtoint(builder.load(arrays), INT)
+    packed = builder.load(builder.bitcast(data, structure.as_pointer()))
+    values = [builder.extract_value(packed, i) for i in range(len(structure.elements))]
+    with cgutils.for_range(builder, builder.load(sizes)) as loop:
+        builder.call(declared(module, name, [INT(0), *values]), [builder.add(first, loop.index), *values])
     builder.ret_void()
-    return each
-
-
-def run_on_threads(builder: ir.IRBuilder, each: ir.Function, count: Any, record: Any) -> None:
-    """Emits: each for count numbers, on the threads of Numba's pool; by the caller alone if there is but one thread, or one number."""
-    args, size, step = (cgutils.alloca_once(builder, type_) for type_ in (BYTES, NUMBER, NUMBER))
-    builder.store(ir.Constant(BYTES, None), args)
-    builder.store(count, size)
-    builder.store(NUMBER(1), step)
-    data = builder.bitcast(record, BYTES)
-    threads = builder.call(named(builder.module, "get_num_threads", [], NUMBER), [])
-    alone = builder.or_(builder.icmp_signed("<", count, NUMBER(2)), builder.icmp_signed("<", threads, NUMBER(2)))
-    with builder.if_else(alone) as (here, there):
-        with here:
-            builder.call(each, [args, size, step, data])
-        with there:
-            # parallel_for(loop, args, dimensions, steps, data, inner dimensions, arrays, threads)
-            pool = named(builder.module, "numba_parallel_for", [BYTES] * 5 + [NUMBER] * 3)
-            pointers = [builder.bitcast(v, BYTES) for v in (each, args, size, step)]
-            builder.call(pool, [*pointers, data, NUMBER(0), NUMBER(1), threads])
+    return part
 
 
 def task(arguments: str):

@@ -17,12 +17,7 @@ def sum_row(number, x, factors, sums, visits):
     visits[number] += 1
 
 
-call, launch = sum_row.call, sum_row.launch
-
-
-@jit
-def run(count, x, factors, sums, visits):
-    launch(count, (x, factors, sums, visits))
+call = sum_row.call
 
 
 @jit
@@ -34,13 +29,12 @@ def run_one(number, x, factors, sums, visits):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 64, 1000])
 def test_every_number_once(count, threads, dtype):
-    sum_row.ready(np.dtype(dtype))
     x = np.random.default_rng(0).integers(-9, 10, (1000, 5)).astype(dtype)
     sums, visits = np.zeros(1000, dtype), np.zeros(1000, np.int64)
     before = mc.get_num_threads()
     mc.set_num_threads(threads)
     try:
-        run(count, x, (3, 1), sums, visits)
+        sum_row.run(count, x, (3, 1), sums, visits)
     finally:
         mc.set_num_threads(before)
     np.testing.assert_array_equal(sums[:count], x[:count].sum(axis=1) * 3 + 1)

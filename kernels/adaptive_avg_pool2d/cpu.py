@@ -1,26 +1,21 @@
-"""Adaptive average pooling in Numba: the boxes of kernels/avg_pool2d/cpu.py with other bounds."""
+"""Adaptive average pooling in Numba: the boxes of kernels/avg_pool2d/cpu.py with other bounds.
+
+Where the plane divides into windows of one size, they are the windows of average pooling, and the flat rung serves them too.
+"""
 import numpy as np
 
-from ..avg_pool2d.cpu import backward_boxes, forward_boxes
-from ..memory import empty
+from ..avg_pool2d.cpu import average, backward, choose
 from ..pooling import adaptive_windows
 from . import output_shape
 
+__all__ = ["forward", "backward"]                                        # backward: a share for each element, as for all averages
+
 
 def forward(x, *, output_size):
-    N, C, P, Q = output_shape(x.shape, output_size=output_size)
-    top, bottom = adaptive_windows(x.shape[2], P)
-    left, right = adaptive_windows(x.shape[3], Q)
-    boxes = top, bottom, left, right, (bottom - top).astype(np.float64), (right - left).astype(np.float64)
-    y = empty((N * C, P, Q), x.dtype)
-    forward_boxes(x.reshape(N * C, *x.shape[2:]), *boxes, y)
-    return y.reshape(N, C, P, Q), (x.shape, boxes)
-
-
-def backward(grad_output, saved, needs=(True,)):
-    if not needs[0]:
-        return (None,)
-    (N, C, H, W), boxes = saved
-    grad_x = empty((N * C, H, W), grad_output.dtype)
-    backward_boxes(grad_output.reshape(N * C, *grad_output.shape[2:]), *boxes, grad_x)
-    return (grad_x.reshape(N, C, H, W),)
+    (H, W), (P, Q) = x.shape[2:], output_shape(x.shape, output_size=output_size)[2:]
+    top, bottom = adaptive_windows(H, P)
+    left, right = adaptive_windows(W, Q)
+    scale, size = 1 / np.multiply.outer(bottom - top, right - left), (H // P, W // Q)
+    placed = (P, Q), size, size, (0, 0), (1, 1)
+    regular = H % P == W % Q == 0 and P * Q > 1
+    return average(choose((H, W), placed) if regular else "boxes", x, (top, bottom, left, right), placed, scale)

@@ -9,7 +9,6 @@ To stand on one rung:  F.conv2d under  minicnn.use_algorithm("conv2d", "im2col")
 a shape hands it to the one that would have been chosen.
 """
 from .. import memory
-from ..jit import jit
 from ..task import task
 from . import columns, flat, output_shape, weights
 
@@ -38,14 +37,6 @@ def sum_planes(k, grad_output, totals):
     totals[k] = total
 
 
-launch_sums = sum_planes.launch
-
-
-@jit
-def run_sums(grad_output, totals):
-    launch_sums(totals.size, (grad_output, totals))
-
-
 def convolve(x, weight, bias, output, *, stride, padding, dilation, groups, algorithm=None):
     """y (N, K, P, Q) of x (N, C, H, W), weight (K, C/G, R, S), bias (K,) or None.  output: (P, Q)."""
     weight = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
@@ -72,8 +63,7 @@ def gradients(x, weight, grad_output, plane, needs, *, stride, padding, dilation
         grad_weight = weights.gradient_weight(x, grad_output, grouped.shape, *geometry).reshape(weight.shape)
     if need_bias:
         grad_bias = memory.empty(K, dtype)
-        sum_planes.ready(dtype)
-        run_sums(grad_output, grad_bias)
+        sum_planes.run(K, grad_output, grad_bias)
     return grad_x, grad_weight, grad_bias
 
 

@@ -201,17 +201,6 @@ def pack_strip(number, weights, cells, turned, strips):
                 turn(out, (c * wide + j) * ROWS + i, ROWS, source, (c * K + first + i) * wide + j, wide,
                      min(lanes, rows - i), min(lanes, wide - j))
 
-launch_block, launch_pack = convolve_block.launch, pack_strip.launch
-
-
-@jit
-def run(source, weight, cells, turned, packed, offsets, phases_h, phases_w, bias, stride, origin, start, step, rows, height, pitch, P, Q,
-        y):
-    N, G, strips = source.shape[0], packed.shape[0], packed.shape[1]
-    launch_pack(G * strips, (weight, cells, turned, packed))
-    launch_block(N * G * ((P + rows - 1) // rows), (source, packed, offsets, phases_h, phases_w, bias, stride, origin, start, step,
-                                                    rows, height, pitch, P, Q, y))
-
 
 def product(source, weight, bias, turned, vertical: Axis, horizontal: Axis, y):
     """The outputs of a pair of axes: y[n, k, …] = bias[k] + Σ_c,taps weight · source."""
@@ -220,12 +209,11 @@ def product(source, weight, bias, turned, vertical: Axis, horizontal: Axis, y):
         K, C = C, K
     found = plan(vertical, horizontal, C, S, width)
     packed = memory.empty((G, -(-K // ROWS), C * found.cells.size, ROWS), y.dtype)
-    pack_strip.ready(y.dtype)
-    convolve_block.ready(y.dtype)
-    run(source, weight.reshape(*weight.shape[:3], R * S), found.cells, turned, packed, found.offsets, *found.phases,
-        memory.empty(0, y.dtype) if bias is None else bias, (vertical.stride, horizontal.stride), found.origin,
-        (vertical.start, horizontal.start), (vertical.step, horizontal.step), found.rows, found.height, found.pitch,
-        vertical.count, horizontal.count, y)
+    pack_strip.run(packed.shape[0] * packed.shape[1], weight.reshape(*weight.shape[:3], R * S), found.cells, turned, packed)
+    convolve_block.run(source.shape[0] * G * -(-vertical.count // found.rows), source, packed, found.offsets, *found.phases,
+                       memory.empty(0, y.dtype) if bias is None else bias, (vertical.stride, horizontal.stride), found.origin,
+                       (vertical.start, horizontal.start), (vertical.step, horizontal.step), found.rows, found.height, found.pitch,
+                       vertical.count, horizontal.count, y)
 
 
 def forward(x, weight, bias, stride, padding, dilation, y):

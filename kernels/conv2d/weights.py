@@ -137,15 +137,6 @@ def add_parts(k, parts, fold, total):
                     out[to] = value if part == 0 else out[to] + value
 
 
-launch_part, launch_add = sum_part.launch, add_parts.launch
-
-
-@jit
-def run(x, grad_output, geometry, rows, wide, fold, blocks, k_groups, parts, total):
-    launch_part(parts.shape[0] * k_groups, (x, grad_output, geometry, rows, wide, fold, blocks, k_groups, parts))
-    launch_add(total.shape[0], (parts.reshape(-1), fold, total))
-
-
 def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     """The gradient (G, K, C, R, S) = shape, of x (N, G·C, H, W) and grad_output (N, G·K, P, Q); padding: (top, left)."""
     G, K, C, R, S = shape
@@ -161,8 +152,7 @@ def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     rows = -(-P // -(-P // rows))                                          # blocks of about equal height
     blocks = N * -(-P // rows)
     count = max(1, min(count, blocks))
-    sum_part.ready(x.dtype)
-    add_parts.ready(x.dtype)
     parts, total = memory.zeros((count, G, K, R // fold, S, fold * C), x.dtype), memory.empty((G * K, C, R, S), x.dtype)
-    run(x, grad_output, (*stride, *padding, *dilation), rows, wide, fold, blocks, k_groups, parts, total)
+    sum_part.run(count * k_groups, x, grad_output, (*stride, *padding, *dilation), rows, wide, fold, blocks, k_groups, parts)
+    add_parts.run(G * K, parts.reshape(-1), fold, total)
     return total.reshape(shape)

@@ -17,21 +17,21 @@ Padding = int | Sequence[int] | Sequence[Sequence[int]] | str
 
 
 class MaxPool2d(KernelOp):
-    """Outputs y and the positions of the winners.  Backward reads the positions alone: neither x nor y is kept."""
+    """Outputs y, and where asked for the positions of the winners.  Backward reads the positions alone: neither x nor y is kept."""
     kernel = "max_pool2d"
     reads_inputs = reads_outputs = False
 
-    def forward(self, x, **options):
+    def forward(self, x, *, return_indices=True, **options):
         self.shape = x.shape
         y, self.indices = super().forward(x, **options)
-        return y, self.indices.astype(np.int64)            # a copy, in PyTorch's type: the user may write to his
+        return (y, self.indices.astype(np.int64)) if return_indices else y     # a copy, in PyTorch's type: the user may write to his
 
     def keep_inputs(self, arrays):
         pass
 
-    def meta(self, *arrays, **options):
+    def meta(self, *arrays, return_indices=True, **options):
         y, indices = super().meta(*arrays, **options)
-        return y, meta_array(indices.shape, np.int64)
+        return (y, meta_array(indices.shape, np.int64)) if return_indices else y
 
     def backward_graph(self, g, *unused) -> tuple:
         (N, C, _, W), indices = self.shape, self.indices                   # gradients added at the winners, as a Tensor operation
@@ -89,9 +89,9 @@ def max_pool2d(input: Tensor, kernel_size: Size, stride: Size | None = None, pad
     Raises ValueError for a window that does not fit or sees padding alone, and symmetric padding of more than half a window.
     """
     x = _batch(input, "max_pool2d")
-    y, indices = MaxPool2d.apply(x, **_windows("max_pool2d", x, kernel_size, stride, padding, dilation),
-                                 dilation=pair(dilation, "max_pool2d", "dilation"), ceil_mode=bool(ceil_mode))
-    return (_like(y, input), _like(indices, input)) if return_indices else _like(y, input)
+    found = MaxPool2d.apply(x, **_windows("max_pool2d", x, kernel_size, stride, padding, dilation),
+                            dilation=pair(dilation, "max_pool2d", "dilation"), ceil_mode=bool(ceil_mode), return_indices=return_indices)
+    return tuple(_like(part, input) for part in found) if return_indices else _like(found, input)
 
 
 def avg_pool2d(input: Tensor, kernel_size: Size, stride: Size | None = None, padding: Padding = 0, ceil_mode: bool = False,
@@ -127,5 +127,6 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     Raises ValueError for an empty plane or an output size < 1.
     """
     x = _batch(input, "adaptive_max_pool2d")
-    y, indices = AdaptiveMaxPool2d.apply(x, output_size=_output_size("adaptive_max_pool2d", output_size, x.shape[2:]))
-    return (_like(y, input), _like(indices, input)) if return_indices else _like(y, input)
+    found = AdaptiveMaxPool2d.apply(x, output_size=_output_size("adaptive_max_pool2d", output_size, x.shape[2:]),
+                                    return_indices=return_indices)
+    return tuple(_like(part, input) for part in found) if return_indices else _like(found, input)
