@@ -22,7 +22,9 @@ A larger loop, with prange, can call a task too, by a name under which its addre
     run(x, out)
 """
 import re
+from types import FunctionType
 from typing import Any
+from zlib import crc32
 
 import llvmlite.binding
 import numba
@@ -127,15 +129,17 @@ def launcher(symbol: str, expected: str) -> Any:
 
         return types.void(types.int64, arguments), codegen
     emit.__name__ = f"launch_{symbol}"
-    hand_over = intrinsic(emit)
 
+    # What a function encloses is part of its key in Numba's cache, and an intrinsic is not pickled alike in every process: so it is a
+    # global name here, and the name of the function, which is that of its cache file, says which arguments it packs.
     def launch(count, *arguments):
-        hand_over(count, arguments)
-    launch.__qualname__ = f"launch_{symbol}"                 # each has a cache file of its own
-    return launch
+        hand_over(count, arguments)                          # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+    made = FunctionType(launch.__code__, {"hand_over": intrinsic(emit)}, f"launch_{symbol}")
+    made.__module__, made.__qualname__ = __name__, f"launch_{symbol}_{crc32(expected.encode()):08x}"
+    return made
 
 
-def write_part(module: ir.Module, name: str, structure: ir.Type) -> ir.Function:
+def write_part(module: ir.Module, name: str, structure: ir.LiteralStructType) -> ir.Function:
     """The function of a part: the task for each of its numbers, with the arguments that lie in `data`."""
     type_ = ir.FunctionType(ir.VoidType(), [BYTES.as_pointer(), INT.as_pointer(), INT.as_pointer(), BYTES])
     part = ir.Function(module, type_, f"{name}_part")
