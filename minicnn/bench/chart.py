@@ -5,7 +5,6 @@ from typing import Any
 
 from .layers import Row
 from .networks import Result, geometric_mean
-from .report import of_roofline
 
 
 def figure_of(width: float, height: float) -> Any:
@@ -16,7 +15,7 @@ def figure_of(width: float, height: float) -> Any:
     return figure
 
 
-def draw_networks(results: Sequence[Result], peaks: dict[str, float], path: Path, title: str) -> None:
+def draw_networks(results: Sequence[Result], path: Path, title: str) -> None:
     """minicnn's time over each other engine's, a bar a network; alone: the share of the FMA peak.  ValueError for nothing measured."""
     measured = [result for result in results if result.timings]
     if not measured:
@@ -39,8 +38,8 @@ def draw_networks(results: Sequence[Result], peaks: dict[str, float], path: Path
         axes.set_xlim(right=1.12 * max(1.0, *(result.ratio(i) for result in measured for i in range(1, len(labels)))))
         figure.legend(loc="outside lower center", ncols=len(labels) - 1)
     else:
-        axes.barh(places, [100 * result.flops / result.timings[0].median / peaks["flops"] for result in measured])
-        axes.set_xlabel(f"% of the measured FMA peak, {peaks['flops'] / 1e9:.0f} GFLOP/s")
+        axes.barh(places, [100 * result.share() for result in measured])
+        axes.set_xlabel("% of the measured peak of multiply-adds")
     axes.set_yticks(places, [f"{result.model}, {result.batch}" for result in measured])
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
@@ -48,7 +47,7 @@ def draw_networks(results: Sequence[Result], peaks: dict[str, float], path: Path
     figure.savefig(path)
 
 
-def draw_layers(rows: Sequence[Row], peaks: dict[str, float], path: Path, title: str) -> None:
+def draw_layers(rows: Sequence[Row], bandwidth: float, path: Path, title: str) -> None:
     """The share of the roofline that every algorithm reaches, and PyTorch, on each layer; a panel a direction."""
     there = [row for row in rows if row.seconds]
     names, directions = list(dict.fromkeys((row.op, row.shape) for row in there)), list(dict.fromkeys(row.direction for row in there))
@@ -58,9 +57,8 @@ def draw_layers(rows: Sequence[Row], peaks: dict[str, float], path: Path, title:
     for axes, direction in zip(figure.subplots(1, len(directions), squeeze=False, sharey=True)[0], directions):
         for number, algorithm in enumerate(series):
             found = [row for row in there if row.direction == direction and row.algorithm == (None if algorithm == "torch" else algorithm)]
-            seconds = [row.their_median or row.median if algorithm == "torch" else row.median for row in found]
             axes.barh([names.index((row.op, row.shape)) + 0.85 * number / len(series) for row in found],
-                      [100 * of_roofline(row, s, peaks) for row, s in zip(found, seconds)], 0.85 / len(series),
+                      [100 * row.of_roofline(bandwidth, algorithm == "torch") for row in found], 0.85 / len(series),
                       color=f"C{number}", label=algorithm or "default")
         axes.set_title(direction)
         axes.set_xlabel("% of the roofline")

@@ -20,7 +20,8 @@ SLOW = 20                                # an algorithm so many times slower tha
 class Row:
     """One direction of a layer in one algorithm; None: the default.  same: the algorithms that give the default's bits.
 
-    error: of float32 against the reference in float64, max|a − b| / max|b|.  theirs: PyTorch's seconds in the same rounds.
+    error: of float32 against the reference in float64, max|a − b| / max|b|.  theirs: PyTorch's seconds, and peaks: the machine's multiply-
+    adds a second, twice, in the same rounds.
     refused: why the algorithm does not take the shape."""
     op: str
     shape: str
@@ -31,6 +32,7 @@ class Row:
     error: float | None = None
     seconds: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
+    peaks: list[float] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
     refused: str = ""
 
@@ -45,6 +47,16 @@ class Row:
     @property
     def ratio(self) -> float | None:
         return median(a / b for a, b in zip(self.seconds, self.theirs)) if self.theirs else None
+
+    @property
+    def share(self) -> float:
+        """What is reached of the peak of multiply-adds."""
+        return median(self.flops / seconds / peak for seconds, peak in zip(self.seconds, self.peaks))
+
+    def of_roofline(self, bandwidth: float, theirs: bool = False) -> float:
+        """The time that the layer takes at least, over the time that it took, here or in PyTorch."""
+        return median(max(self.flops / peak, self.bytes / bandwidth) / seconds
+                      for seconds, peak in zip(self.theirs if theirs else self.seconds, self.peaks))
 
     @property
     def label(self) -> str:
@@ -113,6 +125,8 @@ def take_turns(ours: Worker, theirs: list[Worker], rows: list[Row], rounds: int)
     """In each round every direction in every algorithm, then PyTorch's.  The first round is not counted."""
     slow: set[int] = set()
     for number in range(-1, rounds):
+        sleep(PAUSE)
+        peak = ours.ask("peak")
         for direction in dict.fromkeys(row.direction for row in rows):
             there = [(i, row) for i, row in enumerate(rows) if row.direction == direction and not (i in slow and row.seconds)]
             there = [*there[number % len(there):], *there[:number % len(there)]]         # another one begins
@@ -127,4 +141,5 @@ def take_turns(ours: Worker, theirs: list[Worker], rows: list[Row], rounds: int)
                 continue
             for i, row in there:
                 row.seconds.append(times[i])
+                row.peaks.append(peak)
                 row.theirs += other

@@ -74,18 +74,23 @@ class Timing:
 
 @dataclass
 class Result:
-    """One network.  timings: minicnn's first; flops: of the products of a step.  skipped: why nothing was measured; different: because
-    the engines do not compute the same."""
+    """One network.  timings: minicnn's first; flops: of the products of a step; peaks: the machine's multiply-adds a second, twice, in
+    each round.  skipped: why nothing was measured; different: because the engines do not compute the same."""
     model: str
     batch: int
     flops: int = 0
     timings: list[Timing] = field(default_factory=list)
+    peaks: list[float] = field(default_factory=list)
     skipped: str = ""
     different: bool = False
 
     def ratio(self, other: int) -> float:
         """minicnn's time over that of timings[other]."""
         return median(a / b for a, b in zip(self.timings[0].seconds, self.timings[other].seconds))
+
+    def share(self, which: int = 0) -> float:
+        """What timings[which] reaches of the peak of multiply-adds that was measured in the same round."""
+        return median(self.flops / seconds / peak for seconds, peak in zip(self.timings[which].seconds, self.peaks))
 
 
 def parsed(word: str, batch: int | None = None) -> tuple[str, int]:
@@ -155,6 +160,7 @@ def one(name: str, batch: int, folder: Path, settings: Settings, stack: ExitStac
         other = stack.enter_context(Worker(TORCH if label == "torch" else OURS, label))
     say("recording what it computes (the first time kernels are compiled, about a minute)")
     job = ours.ask("prepare", folder=str(folder), model=name, batch=batch, training=settings.training)
+    ours.ask("peak")                                                     # its kernel is loaded before memory is counted
     result = Result(name, batch, job["flops"])
     engines: list[tuple[Worker, Timing]] = []
     loaded: list[dict[str, Any]] = []
@@ -178,7 +184,7 @@ def one(name: str, batch: int, folder: Path, settings: Settings, stack: ExitStac
         worker, candidate, tried = tuned(load_alike, settings.training, common, count, say)
         stack.enter_context(worker)
         add(worker, Timing("torch tuned", settings=candidate.name, tried=tried), candidate.settings)
-    take_turns(engines, settings.rounds, count, say)
+    result.peaks = take_turns(engines, settings.rounds, count, say, lambda: ours.ask("peak"))
     for worker, timing in engines:
         timing.memory, timing.environment = worker.ask("memory"), worker.ask("describe")
     result.timings = [timing for _, timing in engines]
@@ -191,13 +197,20 @@ def steps_in_a_turn(engines: Sequence[tuple[Worker, Timing]]) -> int:
     return max(1, min(MOST, int(TURN / slowest)))
 
 
-def take_turns(engines: Sequence[tuple[Worker, Timing]], rounds: int, count: int, say: Callable[[str], None]) -> None:
-    """Rounds in which each engine has a turn; in each another one begins.  The round before the first is not counted."""
+def take_turns(engines: Sequence[tuple[Worker, Timing]], rounds: int, count: int, say: Callable[[str], None],
+               peak: Callable[[], float]) -> list[float]:
+    """Rounds in which each engine has a turn; in each another one begins.  The round before the first is not counted.
+
+    Returns the machine's peak of each round: how fast it is changes within minutes.
+    """
+    peaks = []
     for number in range(-1, rounds):
         say("warming up" if number < 0 else f"round {number + 1} of {rounds}")
         if number == 0:
             for worker, _ in engines:
                 worker.idle = worker.asleep = 0.0
+        sleep(PAUSE)
+        peaks.append(peak())
         first = number % len(engines)
         for worker, timing in (*engines[first:], *engines[:first]):
             sleep(PAUSE)
@@ -208,6 +221,7 @@ def take_turns(engines: Sequence[tuple[Worker, Timing]], rounds: int, count: int
                 timing.seconds.append(median(reply["seconds"]))
     for worker, timing in engines:
         timing.idle = worker.idle / worker.asleep if worker.asleep else 0.0
+    return peaks[1:]
 
 
 def agree(name: str, ours: dict[str, Any], theirs: dict[str, Any], label: str) -> None:

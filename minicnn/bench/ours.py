@@ -125,13 +125,17 @@ class Minicnn(Engine):
         peak = importlib.import_module("minicnn.kernels.peak")
         return {"flops": peak.fma_peak(), "bandwidth": peak.bandwidth()}
 
+    def peak(self) -> float:
+        """The multiply-adds at this moment, as floating-point operations a second: some hundredths of a second."""
+        return importlib.import_module("minicnn.kernels.peak").fma_peak(0.02)
+
     def describe(self) -> dict[str, Any]:
         return {"threads": get_num_threads(), "backend": get_backend(), **machine.numba(), "blas": machine.blas(),
                 "environment": telling_environment()}
 
     def handlers(self):
         operations = Ours(self.choose)
-        return {**super().handlers(), "prepare": self.prepare, "peaks": self.peaks, **operations.handlers()}
+        return {**super().handlers(), "prepare": self.prepare, "peaks": self.peaks, "peak": self.peak, **operations.handlers()}
 
 
 if __name__ == "__main__":

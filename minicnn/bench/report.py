@@ -11,7 +11,7 @@ from .networks import Result, Settings, geometric_mean
 from .shapes import WEIGHTED
 
 
-def network_table(results: Sequence[Result], peaks: dict[str, float]) -> str:
+def network_table(results: Sequence[Result]) -> str:
     """A line a network: times, ratios, what of the machine minicnn used, memory; geometric means at the foot."""
     from rich import box
     from rich.table import Table
@@ -28,7 +28,7 @@ def network_table(results: Sequence[Result], peaks: dict[str, float]) -> str:
         arrays = ours.memory.get("arrays")
         table.add_row(result.model, str(result.batch), *(f"{1e3 * t.median:,.2f}" for t in result.timings),
                       *(f"{result.ratio(i):.2f}" for i in range(1, len(labels))),
-                      f"{speed / 1e9:.1f}", f"{100 * speed / peaks['flops']:.0f} %",
+                      f"{speed / 1e9:.1f}", f"{100 * result.share():.0f} %",
                       *(mebibytes(t.used) for t in result.timings), mebibytes(arrays))
     if others and len(measured) > 1:
         table.add_section()
@@ -48,14 +48,16 @@ def network_notes(results: Sequence[Result], settings: Settings, peaks: dict[str
     """How it was measured, what was left out, and the settings that made PyTorch fastest."""
     step = "a training step: forward, backward, SGD with momentum" if settings.training else "a forward in evaluation"
     notes = [f"{step}; dropout off in every engine; ÷: minicnn's time over the other's, below 1 minicnn is faster. Medians of "
-             f"{settings.rounds} rounds, in which the engines took turns in processes of their own.",
+             f"{settings.rounds} rounds, in which the engines took turns in processes of their own, and the peak was measured too.",
              "MiB: the process at its peak above what it holds without the network; in arrays: of these, minicnn's arrays at their peak."]
     notes += [f"{result.model}: {result.skipped}" for result in results if result.skipped]
     for result in results:
         for timing in result.timings:
             if timing.tried:
-                tried = ", ".join(f"{entry['settings']} {1e3 * entry['median']:.2f} ms" for entry in timing.tried)
-                notes.append(f"{result.model}, {timing.label}: {timing.settings}, the best of: {tried}.")
+                tried = ", ".join(f"{entry['settings']} {entry['relative']:.2f}" for entry in timing.tried
+                                  if entry["settings"] != timing.settings)
+                notes.append(f"{result.model}, {timing.label}: {timing.settings}. What else was tried, relative to it, or to the best "
+                             f"allocator: {tried}.")
             if timing.idle > 0.02:
                 notes.append(f"{result.model}: {timing.label} was not asleep while others computed: it used {timing.idle:.0%} of a core.")
     first = next((result for result in results if result.timings), None)
@@ -102,8 +104,8 @@ def layer_table(rows: Sequence[Row], peaks: dict[str, float]) -> str:
         theirs = row.their_median
         speed, traffic = row.flops / row.median, row.bytes / row.median
         table.add_row(layer, row.direction, row.label, f"{1e3 * row.median:,.3f}", f"{speed / 1e9:.1f}",
-                      f"{100 * speed / peaks['flops']:.0f} %" if row.op in WEIGHTED else "", f"{traffic / 1e9:.1f}",
-                      f"{100 * of_roofline(row, row.median, peaks):.0f} %",
+                      f"{100 * row.share:.0f} %" if row.op in WEIGHTED else "", f"{traffic / 1e9:.1f}",
+                      f"{100 * row.of_roofline(peaks['bandwidth']):.0f} %",
                       *([f"{row.error:.1e}" if row.error is not None else ""] * exact),
                       *([f"{1e3 * theirs:,.3f}", f"{row.ratio:.2f}"] if theirs else ["", ""] * beside))
     means = layer_means(rows)
@@ -122,11 +124,6 @@ def layer_means(rows: Sequence[Row]) -> dict[str, tuple[float, float, int]]:
         if row.algorithm is None and row.ratio is not None:
             found.setdefault(row.direction, []).append(row.ratio)
     return {direction: (geometric_mean(ratios), max(ratios), len(ratios)) for direction, ratios in found.items()}
-
-
-def of_roofline(row: Row, seconds: float, peaks: dict[str, float]) -> float:
-    """The time that a layer takes at least, over the time that it took."""
-    return max(row.flops / peaks["flops"], row.bytes / peaks["bandwidth"]) / seconds
 
 
 def refused_notes(rows: Sequence[Row]) -> list[str]:

@@ -6,7 +6,8 @@
     optimiser    fused · foreach
 
 First the allocators, each in a process of its own, then the layouts and optimisers with the best of them. Candidates take turns as the
-engines do in the benchmark itself, and the fastest by the median stays. Nothing compiles: that would be another network.
+engines do in the benchmark itself, and are compared within each round, since the machine's speed changes from one to the next. Nothing
+is compiled (torch.compile): what is compared with is PyTorch's eager execution.
 """
 import ctypes.util
 import os
@@ -21,7 +22,7 @@ from typing import Any
 from .turns import Worker
 
 MODULE = "minicnn.bench.torch_worker"
-ROUNDS = 3
+ROUNDS = 5
 KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 26)}
 
 
@@ -66,7 +67,8 @@ def library(name: str) -> str | None:
 
 def tuned(load: Callable[[Worker, dict], Any], training: bool, settings: dict[str, Any], count: int,
           say: Callable[[str], None]) -> tuple[Worker, Candidate, list[dict[str, Any]]]:
-    """The worker of the fastest settings, with its job loaded; its candidate; what was tried: name and median seconds.
+    """The worker of the fastest settings, with its job loaded; its candidate; what was tried: name, median seconds, and the time relative
+    to the fastest of those that it was compared with.
 
     load(worker, settings): give a worker the job.  settings: those that hold for all.  count: steps in a turn.
     """
@@ -101,10 +103,12 @@ def fastest(candidates: Sequence[tuple[Worker | None, Candidate]], load: Callabl
         for worker in workers:
             worker.close(kill=True)
         raise
-    medians = [median(column) for column in zip(*seconds)]
-    tried[:] = [entry for entry in tried if entry["settings"] not in {candidate.name for _, candidate in candidates}]
-    tried += [{"settings": candidate.name, "median": m} for (_, candidate), m in zip(candidates, medians)]
-    winner = medians.index(min(medians))
+    shares = [median(column) for column in zip(*([s / sum(turns) for s in turns] for turns in seconds))]       # of a round
+    winner = shares.index(min(shares))
+    names = [candidate.name for _, candidate in candidates]
+    tried[:] = [entry for entry in tried if entry["settings"] not in names]
+    tried += [{"settings": name, "median": median(column), "relative": share / shares[winner]}
+              for name, column, share in zip(names, zip(*seconds), shares)]
     for number, worker in enumerate(workers):
         if number != winner:
             worker.close(kill=True)

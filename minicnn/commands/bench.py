@@ -90,10 +90,10 @@ def measure_networks(args: argparse.Namespace, settings: Any, todo: list[tuple[s
         finally:                                                         # after Ctrl-C too: what is done is shown
             say("")
             if results:
-                print(report.network_table(results, found), end="\n\n")
+                print(report.network_table(results), end="\n\n")
                 print(*report.network_notes(results, settings, found), sep="\n")
     if args.chart and any(result.timings for result in results):
-        chart.draw_networks(results, found, Path(args.chart), title(args))
+        chart.draw_networks(results, Path(args.chart), title(args))
         print(f"chart: {args.chart}")
     different = [result.model for result in results if result.different]
     if different:
@@ -118,7 +118,7 @@ def measure_layers(args: argparse.Namespace, settings: Any, todo: list[tuple[str
                 print(report.layer_table(rows, found), end="\n\n")
                 print(*report.LAYER_NOTES, *report.refused_notes(rows), *report.machine_notes(environments, found), sep="\n")
     if args.chart:
-        chart.draw_layers(rows, found, Path(args.chart), title(args))
+        chart.draw_layers(rows, found["bandwidth"], Path(args.chart), title(args))
         print(f"chart: {args.chart}")
     return 0
 

@@ -53,12 +53,13 @@ def test_rows_of_a_reply():
 
 def test_a_slow_algorithm_has_one_round(monkeypatch):
     class Fake:
-        def ask(self, do, algorithm, direction, least):
-            return {"seconds": 1.0 if algorithm is None else 100.0}
+        def ask(self, do, algorithm=None, direction="", least=0.0):
+            return 50.0 if do == "peak" else {"seconds": 1.0 if algorithm is None else 100.0}
     monkeypatch.setattr(layers, "PAUSE", 0.0)
-    rows = [Row("op", "shape", "forward", None), Row("op", "shape", "forward", "slow")]
+    rows = [Row("op", "shape", "forward", None, 10, 20), Row("op", "shape", "forward", "slow")]
     layers.take_turns(Fake(), [], rows, 3)
     assert [row.seconds for row in rows] == [[1.0] * 3, [100.0]]
+    assert rows[0].share == 10 / 50 and rows[0].of_roofline(40.0) == 20 / 40 and rows[0].of_roofline(400.0) == 10 / 50
 
 
 def test_operations_from_the_command_line(capsys, tmp_path, monkeypatch):

@@ -48,13 +48,14 @@ def test_turns_rounds_and_ratios(monkeypatch):
     monkeypatch.setattr(networks, "PAUSE", 0.0)
     diary = []
     engines = [(Fake("a", [9, 1, 2, 6], diary), Timing("a")), (Fake("b", [9, 2, 2, 3], diary), Timing("b"))]
-    take_turns(engines, 3, 1, lambda text: None)
+    assert take_turns(engines, 3, 1, lambda text: None, iter([1.0, 10.0, 20.0, 40.0]).__next__) == [10.0, 20.0, 40.0]
     assert diary == ["b", "a", "a", "b", "b", "a", "a", "b"]                # each begins in turn; the first round does not count
     assert engines[0][1].seconds == [1, 2, 6] and engines[1][1].seconds == [2, 2, 3]
-    result = Result("m", 1, timings=[timing for _, timing in engines])
+    result = Result("m", 1, 120, [timing for _, timing in engines], [10.0, 20.0, 40.0])
     assert result.ratio(1) == median([0.5, 1, 2]) and result.timings[0].median == 2
+    assert result.share() == median([120 / 1 / 10, 120 / 2 / 20, 120 / 6 / 40]) and result.share(1) == median([6, 3, 1])
     with pytest.raises(FloatingPointError, match="the loss of c became nan"):
-        take_turns([(Fake("c", [1, 1], diary, math.nan), Timing("c"))], 1, 1, lambda text: None)
+        take_turns([(Fake("c", [1, 1], diary, math.nan), Timing("c"))], 1, 1, lambda text: None, lambda: 1.0)
     assert networks.steps_in_a_turn([(Fake("a", [1e-3] * 2, []), Timing("a")), (Fake("b", [0.05] * 2, []), Timing("b"))]) == 4
     assert networks.steps_in_a_turn([(Fake("a", [3.0] * 2, []), Timing("a"))]) == 1
 
@@ -85,11 +86,12 @@ def test_the_fastest_settings_win(monkeypatch):
     speed = {"malloc, NCHW, fused SGD": 3, "other, NCHW, fused SGD": 2, "other, NCHW, foreach SGD": 4,
              "other, channels last, fused SGD": 5, "other, channels last, foreach SGD": 1}
     monkeypatch.setattr(tuning, "allocators", lambda: {"malloc": {}, "other": {"A": "B"}})
-    monkeypatch.setattr(tuning, "Worker", lambda module, label, environment: Fake(label, [speed[label[7:-1]]] * 9, diary))
+    monkeypatch.setattr(tuning, "Worker", lambda module, label, environment: Fake(label, [speed[label[7:-1]]] * 10, diary))
     worker, best, tried = tuning.tuned(lambda worker, settings: loaded.append(settings), True, {"threads": 2}, 1, lambda text: None)
     assert best.name == worker.label[7:-1] == "other, channels last, foreach SGD" and best.environment == {"A": "B"}
     assert best.settings == {"threads": 2, "channels_last": True, "optimizer": "foreach"} and len(loaded) == 5
     assert {entry["settings"]: entry["median"] for entry in tried} == speed
+    assert {entry["settings"]: entry["relative"] for entry in tried}["malloc, NCHW, fused SGD"] == pytest.approx(1.5)
     closed = {line for line in diary if line.endswith("closed")}
     assert closed == {f"torch ({name}) closed" for name in speed if name != best.name}
 
