@@ -23,6 +23,7 @@ from .threads import get_num_threads
 STEPS = 512                              # multiply-adds into each sum of a tile, one after another
 ROUND = 16                               # rows of b, used over and over: 3 KB, which L1 holds beside the factors
 NUMBERS = 1 << 24                        # of each array for the bandwidth: 64 MB
+COLUMNS = simd.VECTORS * simd.BYTES // 4                # of a tile in float32
 
 tile = simd.tile()
 
@@ -47,7 +48,7 @@ def triad(a, b, c, factor):
 
 def fma_peak(seconds: float = 0.3) -> float:
     """Floating-point operations a second in float32, a multiply-add counted as two, on as many threads as the kernels use."""
-    threads, rows, columns = get_num_threads(), simd.ROWS, simd.COLUMNS
+    threads, rows, columns = get_num_threads(), simd.ROWS, COLUMNS
     a, b = memory.zeros((STEPS, rows), np.float32), memory.zeros((ROUND, columns), np.float32)
     c, offsets = memory.empty((threads, rows, columns), np.float32), memory.empty(STEPS, np.int64)
     offsets[:] = [k % ROUND * columns for k in range(STEPS)]

@@ -80,8 +80,8 @@ def test_the_picture(tmp_path):
 def test_the_machine_is_measured():
     pytest.importorskip("numba")
     from minicnn.kernels import memory, peak, simd
-    a, b = np.ones((peak.STEPS, simd.ROWS), np.float32), np.ones((peak.ROUND, simd.COLUMNS), np.float32)
-    c, offsets = np.zeros((2, simd.ROWS, simd.COLUMNS), np.float32), np.arange(peak.STEPS) % peak.ROUND * simd.COLUMNS
+    a, b = np.ones((peak.STEPS, simd.ROWS), np.float32), np.ones((peak.ROUND, peak.COLUMNS), np.float32)
+    c, offsets = np.zeros((2, simd.ROWS, peak.COLUMNS), np.float32), np.arange(peak.STEPS) % peak.ROUND * peak.COLUMNS
     peak.multiply(2, 1, a, b, offsets, c)
     assert (c == peak.STEPS).all()                                         # the operations that are counted are done
     x, y, z = np.zeros(1001), np.arange(1001.0), np.ones(1001)
