@@ -10,6 +10,7 @@ from functools import lru_cache
 
 # A thread that has nothing to do sleeps. By default it spins for a while, which saves a few microseconds on an idle machine and costs
 # a multiple of the whole running time on a busy one, where it takes the processor from a thread that has work.
+WAIT_POLICY_IS_OURS = "OMP_WAIT_POLICY" not in os.environ          # not the user's: what runs beside us need not have it
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _wanted = [0]                                   # 0: as many as there are processors

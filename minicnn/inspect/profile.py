@@ -5,6 +5,7 @@
         loss.backward()
     print(p)                        # a table by operation
     print(p.table("module"))        # the same by module
+    print(p.table(machine=Machine.measured()))         # and how far each is from what this machine could do: see roofline.py
 
 Observers alone are used: what is measured is exactly what runs, each operation's own time without that of operations inside it.
 """
@@ -19,16 +20,23 @@ from ..modes import record
 from ..nn import Module
 from ..observers import Event, observe
 from ..tensor import Op, Tensor
+from .cost import backward_cost, forward_cost
+from .roofline import COLUMNS, Machine, columns
 
 
 @dataclass
 class Entry:
-    """Sums over the calls of one operation, or below one module.  Seconds; bytes: of the outputs that the forward made."""
+    """Sums over the calls of one operation, or below one module.  Seconds; bytes: of the outputs that the forward made.
+
+    flops, traffic: floating-point operations, and bytes that have to be read and written, forward and backward: see cost.py.
+    """
     name: str
     calls: int = 0
     forward_seconds: float = 0.0
     backward_seconds: float = 0.0
     bytes: int = 0
+    flops: tuple[int, int] = (0, 0)
+    traffic: tuple[int, int] = (0, 0)
 
     @property
     def seconds(self) -> float:
@@ -39,6 +47,11 @@ class Entry:
         self.forward_seconds += other.forward_seconds
         self.backward_seconds += other.backward_seconds
         self.bytes += other.bytes
+        self.count(other.flops, other.traffic)
+
+    def count(self, flops: tuple[int, int], traffic: tuple[int, int]) -> None:
+        self.flops = self.flops[0] + flops[0], self.flops[1] + flops[1]
+        self.traffic = self.traffic[0] + traffic[0], self.traffic[1] + traffic[1]
 
 
 @dataclass
@@ -65,20 +78,26 @@ class Profile:
             entry.calls += 1
             entry.forward_seconds += own
             entry.bytes += 0 if event.op.view else sum(array.nbytes for array in event.outputs)
+            flops, traffic = forward_cost(event)
+            entry.count((flops, 0), (traffic, 0))
         else:
             entry.backward_seconds += own
+            flops, traffic = backward_cost(event)
+            entry.count((0, flops), (0, traffic))
 
     @property
     def seconds(self) -> float:
         """In all operations together; what Python does in between is not in it."""
         return sum(entry.seconds for entry in self.entries.values())
 
-    def _grouped(self, which: int) -> list[Entry]:
-        groups: dict[str, Entry] = {}
+    def _members(self, which: int) -> dict[str, list[Entry]]:
+        groups: dict[str, list[Entry]] = {}
         for key, entry in self.entries.items():
-            name = key[which] or "(model)"
-            groups.setdefault(name, Entry(name)).add(entry)
-        return sorted(groups.values(), key=lambda group: -group.seconds)
+            groups.setdefault(key[which] or "(model)", []).append(entry)
+        return groups
+
+    def _grouped(self, which: int) -> list[Entry]:
+        return sorted((_sum(name, members) for name, members in self._members(which).items()), key=lambda group: -group.seconds)
 
     def by_op(self) -> list[Entry]:
         """One entry an operation, the slowest first."""
@@ -88,17 +107,17 @@ class Profile:
         """One entry a module path, as "stem.c1", the slowest first."""
         return self._grouped(1)
 
-    def table(self, by: str = "op") -> str:
-        """by: "op" or "module"."""
+    def table(self, by: str = "op", machine: Machine | None = None) -> str:
+        """by: "op" or "module".  machine: also what each costs at least, and how close it comes to what the machine could do."""
         if by not in ("op", "module"):
             raise ValueError(f"Profile.table: by should be 'op' or 'module', got {by!r}")
-        groups, total = self.by_op() if by == "op" else self.by_module(), self.seconds or 1.0
-        head = ("operation" if by == "op" else "module", "calls", "forward", "backward", "share", "output")
-        every = Entry("sum")
-        for group in groups:
-            every.add(group)
+        which, total = ("op", "module").index(by), self.seconds or 1.0
+        head = ("operation" if by == "op" else "module", "calls", "forward", "backward", "share", "output", *(COLUMNS if machine else ()))
+        groups = {name: (_sum(name, members), members) for name, members in self._members(which).items()}
+        groups["sum"] = _sum("sum", list(self.entries.values())), list(self.entries.values())
         body = [(g.name, str(g.calls), _ms(g.forward_seconds), _ms(g.backward_seconds), f"{100 * g.seconds / total:.1f} %",
-                 f"{g.bytes / 2**20:,.2f} MiB") for g in (*groups, every)]
+                 f"{g.bytes / 2**20:,.2f} MiB", *(columns(g, members, machine) if machine else ()))
+                for g, members in sorted(groups.values(), key=lambda pair: (pair[0].name == "sum", -pair[0].seconds))]
         widths = [max(map(len, column)) for column in zip(head, *body)]
         lines = ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]) for row in (head, *body)]
         rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
@@ -106,6 +125,13 @@ class Profile:
 
     def __str__(self) -> str:
         return self.table()
+
+
+def _sum(name: str, members: list[Entry]) -> Entry:
+    total = Entry(name)
+    for member in members:
+        total.add(member)
+    return total
 
 
 def _ms(seconds: float) -> str:

@@ -154,6 +154,20 @@ MISTAKES = [
     (("summary", "lenet5", "--input", "1,x,3"),
      "minicnn summary: argument --input: expected channels, height, width, such as 3,224,224, got '1,x,3'"),
     (("gradcheck", "con2d"), "minicnn gradcheck: there is neither an operation nor a model 'con2d'; did you mean 'conv2d'?"),
+    (("bench", "lenet55"), "minicnn bench: there is no model 'lenet55'; did you mean 'lenet5'?"),
+    (("bench", "fourier"), "minicnn bench: there is no model 'fourier'; there are "),
+    (("bench", "lenet5:none"), "minicnn bench: lenet5:none: after the colon comes the batch size, such as lenet5:4"),
+    (("bench", "lenet5", "--against", "tch"), "minicnn bench: --against tch: expected torch, reference, or an algorithm of conv2d: "),
+    (("bench", "conv2d", "--against", "reference"), "minicnn bench: --against reference: an operation is measured in all its algorithms"),
+    (("bench", "conv2d", "lenet5"), "minicnn bench: conv2d is an operation, lenet5 is for networks; measure them one after the other"),
+    (("bench", "lenet5", "--shape", "VGG"), "minicnn bench: --shape is for operations, such as minicnn bench conv2d; there are "),
+    (("bench", "conv2d", "--shape", "none"), "minicnn bench: --shape none: no shape of conv2d has this in its name; there are LeNet conv1"),
+    (("bench", "conv2d", "--algorithm", "none"), "minicnn bench: --algorithm none: conv2d has direct, "),
+    (("bench", "lenet5", "--all"), "minicnn bench: --all are all networks; leave out lenet5"),
+    (("bench", "lenet5", "--json", "a.txt"), "minicnn bench: --json a.txt: the name should end in .json"),
+    (("bench", "lenet5", "--chart", "none/a.png"), "minicnn bench: --chart none/a.png: there is no such folder"),
+    (("bench", "lenet5", "--rounds", "0"), "minicnn bench: argument --rounds: expected a whole number of at least 1, got 0"),
+    (("profile", "lenet5", "--chart", "a.txt"), "minicnn profile: --chart: a.txt is no picture: the name should end in .png, .svg or .pdf"),
     (("show", "conv2"), "minicnn show: no operation 'conv2' in kernels/; did you mean 'conv2d'?"),
     (("data", "nothing.npz"), "minicnn data: no such file: nothing.npz"),
     (("trian", "lenet5"), "minicnn: there is no command 'trian'; did you mean train?"),
@@ -196,7 +210,8 @@ def test_a_truncated_checkpoint_is_told(finished, here, tmp_path):
 
 def test_every_command_has_help_with_examples(here):
     status, out, _ = here("--help")
-    assert status == 0 and set(cli.names()) >= {"train", "evaluate", "predict", "models", "summary", "gradcheck", "show", "profile", "data"}
+    wanted = {"train", "evaluate", "predict", "models", "summary", "gradcheck", "show", "profile", "bench", "data"}
+    assert status == 0 and set(cli.names()) >= wanted
     for name in cli.names():
         assert re.search(rf"^  {name} +\S", out, re.M)
         status, text, err = here(name, "--help")
@@ -246,8 +261,11 @@ def test_the_small_commands(here):
     assert status == 0 and "def spec" in out and "def forward" in out
     status, out, _ = here("gradcheck", "linear", "--backend", "reference")
     assert status == 0 and re.search(r"^ok +linear +reference ", out, re.M)
-    status, out, _ = here("profile", "lenet5", "--batch", "2", "--backend", "reference")
-    assert status == 0 and "conv2d" in out
+    status, out, _ = here("profile", "lenet5", "--batch", "2", "--backend", "reference", "--no-roofline")
+    assert status == 0 and "conv2d" in out and "roof" not in out
+    status, out, _ = here("profile", "lenet5", "--batch", "2", "--backend", "reference", "--by", "module", "--chart", "roof.png")
+    assert status == 0 and "body.c3" in out and "roof  reached" in out and "GB/s from and to memory" in out
+    assert Image.open("roof.png").size[0] > 500 and here("profile", "lenet5", "--chart", "roof.png")[0] == 2
 
 
 def test_a_failed_gradcheck_has_status_1(here):

@@ -1,0 +1,81 @@
+"""What this machine can do at best: multiply-adds in a second, and bytes to and from memory in a second.
+
+Both are measured, not read from a data sheet: the clock under a load of wide vectors, and what else runs on the machine, are in them.
+
+    fma_peak      every thread multiplies with the tile of simd.py, whose sums stay in registers, on numbers that stay in the L1 cache:
+                  nothing but multiply-adds is waited for. No kernel in float32 can be faster.
+    bandwidth     a[i] = b[i] + s·c[i] over arrays that no cache holds: three numbers of traffic for each i (STREAM's triad,
+                  McCalpin 1995; that a line is read before it is written is not counted, as it is not for the kernels).
+
+A kernel that does F operations on B bytes needs at least max(F / peak, B / bandwidth) seconds: its roofline (Williams, Waterman,
+Patterson, "Roofline: an insightful visual performance model for multicore architectures", 2009).
+"""
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+from numba import prange
+
+from . import memory, simd
+from .jit import jit
+from .threads import get_num_threads
+
+STEPS = 512                              # multiply-adds into each sum of a tile, one after another
+ROUND = 16                               # rows of b, used over and over: 3 KB, which L1 holds beside the factors
+NUMBERS = 1 << 24                        # of each array for the bandwidth: 64 MB
+COLUMNS = simd.VECTORS * simd.BYTES // 4                # of a tile in float32
+
+tile = simd.tile()
+
+
+@jit(parallel=True)
+def multiply(threads, repeats, a, b, offsets, c):
+    """Each thread: `repeats` tiles of STEPS steps.  a (STEPS, rows), b (ROUND, columns), c (threads, rows, columns)."""
+    for thread in prange(threads):
+        for _ in range(repeats):
+            tile(STEPS, a, b, offsets, c[thread], c.shape[2], c.shape[1], c.shape[2], False)
+
+
+@jit(parallel=True)
+def triad(a, b, c, factor):
+    blocks = 256
+    size = (a.size + blocks - 1) // blocks
+    for block in prange(blocks):
+        x, y, z = a[block * size:(block + 1) * size], b[block * size:(block + 1) * size], c[block * size:(block + 1) * size]
+        for i in range(x.size):
+            x[i] = y[i] + factor * z[i]
+
+
+def fma_peak(seconds: float = 0.3) -> float:
+    """Floating-point operations a second in float32, a multiply-add counted as two, on as many threads as the kernels use."""
+    threads, rows, columns = get_num_threads(), simd.ROWS, COLUMNS
+    a, b = memory.zeros((STEPS, rows), np.float32), memory.zeros((ROUND, columns), np.float32)
+    c, offsets = memory.empty((threads, rows, columns), np.float32), memory.empty(STEPS, np.int64)
+    offsets[:] = [k % ROUND * columns for k in range(STEPS)]
+    work = 2 * threads * STEPS * rows * columns
+
+    def shortest(repeats: int, seconds: float) -> float:
+        return best(lambda: multiply(threads, repeats, a, b, offsets, c), seconds)
+
+    repeats = 1
+    while shortest(repeats, 0) < 0.01:                                     # long enough for the clock
+        repeats *= 4
+    return repeats * work / shortest(repeats, seconds)
+
+
+def bandwidth(seconds: float = 0.3) -> float:
+    """Bytes a second that threads together read from and write to memory."""
+    a, b, c = (memory.zeros(NUMBERS, np.float32) for _ in range(3))
+    return 3 * a.nbytes / best(lambda: triad(a, b, c, np.float32(0.5)), seconds)
+
+
+def best(do: Callable[[], None], seconds: float) -> float:
+    """The shortest of the calls that fit into a time, after one that is not counted: the machine when nothing disturbs it."""
+    do()
+    shortest, end = float("inf"), perf_counter() + seconds
+    while True:
+        start = perf_counter()
+        do()
+        shortest = min(shortest, perf_counter() - start)
+        if perf_counter() >= end:
+            return shortest

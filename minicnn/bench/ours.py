@@ -1,0 +1,142 @@
+"""minicnn's process of a benchmark:  python -m minicnn.bench.ours"""
+import importlib
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import functional as F
+from .. import io, models, optim
+from ..device import get_backend, use_algorithm, use_backend
+from ..kernels import memory
+from ..kernels.random import manual_seed
+from ..kernels.threads import get_num_threads, set_num_threads
+from ..modes import no_grad
+from ..nn import Module
+from ..tensor import Tensor
+from . import machine
+from .engine import BATCH, PLAN, WEIGHTS, Engine, Program
+from .operations import Ours
+from .plan import record, without_dropout
+from .process import telling_environment
+
+JOB = "job.json"
+SEED = 0
+LR, MOMENTUM = 1e-3, 0.9
+
+
+class Step(Program):
+    """One step of training, or one forward, of a Module."""
+
+    def __init__(self, model: Module, images: np.ndarray, labels: np.ndarray, training: bool):
+        self.model, self.images, self.labels, self.training = model, Tensor(images), Tensor(labels), training
+        self.weights = getattr(model, "loss_weights", (1.0,))
+        self.optimizer = optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM) if training else None
+        self.outputs: tuple[Tensor, ...] = ()
+        self.value: Any = None
+
+    def run(self) -> None:
+        self.outputs, self.value = (), None
+        if self.optimizer is None:
+            with no_grad():
+                self.outputs = self.forward()
+            return
+        self.outputs = self.forward()
+        loss = self.total()
+        self.value = loss.item()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def forward(self) -> tuple[Tensor, ...]:
+        outputs: Any = self.model(self.images)
+        return outputs if isinstance(outputs, tuple) else (outputs,)
+
+    def total(self) -> Tensor:
+        loss, *auxiliary = [F.cross_entropy(scores, self.labels) for scores in self.outputs]
+        for weight, other in zip(self.weights[1:], auxiliary):
+            loss = loss + weight * other
+        return loss
+
+    def loss(self) -> float:
+        return float(self.total().item() if self.value is None else self.value)
+
+    def scores(self) -> list[float]:
+        return self.outputs[0].data.reshape(-1).tolist()
+
+
+def network(name: str, batch: int, training: bool) -> Module:
+    """A model of the zoo, always with the same weights, without dropout."""
+    manual_seed(SEED)
+    model = models.create(name).train(training)
+    return without_dropout(model, (batch, *models.info(name).input_shape))
+
+
+class Minicnn(Engine):
+    """settings: threads, backend, algorithms {operation: name}; what is left out is as minicnn comes."""
+
+    def __init__(self):
+        super().__init__()
+        self.chosen = ExitStack()
+
+    def prepare(self, folder: str, model: str, batch: int, training: bool) -> dict[str, Any]:
+        """Write the files of a job, which every engine then loads: the plan, the weights, images and labels.  What is known of the job."""
+        path, net = Path(folder), network(model, batch, training)
+        rng = np.random.default_rng(SEED)
+        images = rng.standard_normal((batch, *models.info(model).input_shape)).astype(np.float32)
+        plan = record(net, Tensor(images))
+        classes = next(step.shapes[0] for step in plan.steps if plan.outputs[0] in step.outputs)[1]
+        plan.save(path / PLAN)
+        io.save(dict((*net.named_parameters(), *net.named_buffers())), path / WEIGHTS)
+        io.save({"images": images, "labels": rng.integers(0, classes, batch)}, path / BATCH)
+        weights = list(getattr(net, "loss_weights", (1.0,)))
+        (path / JOB).write_text(json.dumps({"model": model, "batch": batch, "loss_weights": weights, "lr": LR, "momentum": MOMENTUM}))
+        return {"flops": plan.training_flops() if training else plan.forward_flops(), "operations": len(plan.steps),
+                "parameters": sum(p.numel() for p in net.parameters())}
+
+    def build(self, folder: Path, training: bool, settings: dict[str, Any]) -> Step:
+        self.choose(settings)
+        job = json.loads((folder / JOB).read_text())
+        model = network(job["model"], job["batch"], training)
+        model.load_state_dict(io.load(folder / WEIGHTS))
+        batch = io.load(folder / BATCH)
+        return Step(model, batch["images"], batch["labels"], training)
+
+    def choose(self, settings: dict[str, Any]) -> None:
+        """Backend, algorithms and threads from here on."""
+        self.chosen.close()
+        if settings.get("threads"):
+            set_num_threads(settings["threads"])
+        self.chosen.enter_context(use_backend(settings.get("backend") or get_backend()))
+        for op, name in settings.get("algorithms", {}).items():
+            self.chosen.enter_context(use_algorithm(op, name))
+
+    def forget(self) -> None:
+        memory.release()
+        memory.reset_peak()
+
+    def arrays_peak(self) -> int:
+        return memory.statistics()["peak"]
+
+    def peaks(self) -> dict[str, float]:
+        """What the machine can do at best: floating-point operations and bytes a second."""
+        peak = importlib.import_module("minicnn.kernels.peak")
+        return {"flops": peak.fma_peak(), "bandwidth": peak.bandwidth()}
+
+    def peak(self) -> float:
+        """The multiply-adds at this moment, as floating-point operations a second: some hundredths of a second."""
+        return importlib.import_module("minicnn.kernels.peak").fma_peak(0.02)
+
+    def describe(self) -> dict[str, Any]:
+        return {"threads": get_num_threads(), "backend": get_backend(), **machine.numba(), "blas": machine.blas(),
+                "environment": telling_environment()}
+
+    def handlers(self):
+        operations = Ours(self.choose)
+        return {**super().handlers(), "prepare": self.prepare, "peaks": self.peaks, "peak": self.peak, **operations.handlers()}
+
+
+if __name__ == "__main__":
+    Minicnn().serve()

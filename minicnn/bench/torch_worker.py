@@ -1,0 +1,99 @@
+"""PyTorch's process of a benchmark:  python -m minicnn.bench.torch_worker
+
+It imports minicnn for the plan alone; what that sets in the environment is taken back before PyTorch and its OpenMP are loaded.
+"""
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ..kernels import threads
+
+if threads.WAIT_POLICY_IS_OURS:
+    os.environ.pop("OMP_WAIT_POLICY", None)
+
+import torch                                                             # noqa: E402  after the environment is the user's again
+from safetensors import safe_open                                        # noqa: E402
+
+from . import machine                                                    # noqa: E402
+from .engine import BATCH, PLAN, WEIGHTS, Engine, Program                # noqa: E402
+from .plan import load                                                   # noqa: E402
+from .process import telling_environment                                 # noqa: E402
+from .replay import Replay                                               # noqa: E402
+from .torch_operations import Theirs                                     # noqa: E402
+
+OPTIMIZERS: dict[str, dict[str, bool]] = {"default": {}, "foreach": {"foreach": True}, "fused": {"fused": True}}
+
+
+class Step(Program):
+    """One step of training, or one forward, of a replayed plan."""
+
+    def __init__(self, model: Replay, images: torch.Tensor, labels: torch.Tensor, weights: list[float],
+                 optimizer: torch.optim.Optimizer | None):
+        self.model, self.images, self.labels, self.weights, self.optimizer = model, images, labels, weights, optimizer
+        self.outputs: tuple[torch.Tensor, ...] = ()
+        self.value: float | None = None
+
+    def run(self) -> None:
+        self.outputs, self.value = (), None
+        if self.optimizer is None:
+            with torch.no_grad():
+                self.outputs = self.model(self.images)
+            return
+        self.outputs = self.model(self.images)
+        loss = self.total()
+        self.value = loss.item()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def total(self) -> torch.Tensor:
+        loss, *auxiliary = [torch.nn.functional.cross_entropy(scores, self.labels) for scores in self.outputs]
+        for weight, other in zip(self.weights[1:], auxiliary):
+            loss = loss + weight * other
+        return loss
+
+    def loss(self) -> float:
+        return self.total().item() if self.value is None else self.value
+
+    def scores(self) -> list[float]:
+        return self.outputs[0].detach().reshape(-1).tolist()
+
+
+class Torch(Engine):
+    """settings: threads, channels_last, optimizer ("default", "foreach", "fused"); what is left out is as PyTorch comes."""
+
+    def build(self, folder: Path, training: bool, settings: dict[str, Any]) -> Step:
+        choose_threads(settings)
+        job, plan = json.loads((folder / "job.json").read_text()), load(folder / PLAN)
+        with safe_open(folder / WEIGHTS, framework="pt") as weights, safe_open(folder / BATCH, framework="pt") as batch:
+            model = Replay(plan, weights.get_tensor)
+            images, labels = batch.get_tensor("images"), batch.get_tensor("labels")
+        if settings.get("channels_last"):
+            images = images.contiguous(memory_format=torch.channels_last)
+            model = model.to(memory_format=torch.channels_last)          # pyright: ignore[reportCallIssue]
+        options = OPTIMIZERS[settings.get("optimizer", "default")]
+        optimizer = torch.optim.SGD(model.parameters(), lr=job["lr"], momentum=job["momentum"], **options) if training else None
+        return Step(model, images, labels, job["loss_weights"], optimizer)
+
+    def forget(self) -> None:
+        pass
+
+    def arrays_peak(self) -> None:
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        return {"version": torch.__version__, "threads": torch.get_num_threads(), "onednn": torch.backends.mkldnn.is_available(),
+                "blas": machine.blas(), "environment": telling_environment()}
+
+    def handlers(self):
+        return {**super().handlers(), **Theirs(choose_threads).handlers()}
+
+
+def choose_threads(settings: dict[str, Any]) -> None:
+    if settings.get("threads"):
+        torch.set_num_threads(settings["threads"])
+
+
+if __name__ == "__main__":
+    Torch().serve()
