@@ -31,7 +31,11 @@ def forms(op: str) -> list[tuple[str, str, str]]:
     folder = Path(str(module.__file__)).parent
     family = getattr(module, "MEMBERS", None)
     found = [(f"kernels/{folder.name}: the formula", "text", textwrap.dedent(inspect.getdoc(module) or ""))]
-    for _, file, words in FORMS:
+    listed = [(file, words) for _, file, words in FORMS]
+    ladder = (folder / "cpu.py").read_text(encoding="utf-8")
+    rungs = [p.name for p in folder.glob("*.py") if p.name not in ("__init__.py", "cases.py", *(file for file, _ in listed))]
+    listed[2:2] = [(name, "a rung of the ladder in cpu.py") for name in sorted(rungs, key=lambda name: ladder.find(name))]
+    for file, words in listed:
         path, title = folder / file, f"kernels/{folder.name}/{file}: {words}"
         if not path.is_file():
             found.append((title, "text", f"{file}: not yet in this version"))

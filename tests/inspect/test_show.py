@@ -23,6 +23,8 @@ def test_every_operation_can_be_shown(op):
 def test_conv2d():
     text = shown("conv2d")
     assert "y[n,k,p,q]" in text and "def spec" in text and "@jit" in text
+    at = [text.index(f"kernels/conv2d/{file}: ") for file in ("cpu.py", "columns.py", "flat.py", "weights.py", "gpu.cu")]
+    assert at == sorted(at)
 
 
 def test_of_a_family_only_the_member():
