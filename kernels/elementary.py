@@ -1,4 +1,4 @@
-"""choose, exp and expm1, for the inner loops of Numba kernels: arithmetic without branches and calls.
+"""choose, gate, fma, exp and expm1, for the inner loops of Numba kernels: arithmetic without branches and calls.
 
 The compiler turns a loop into vector instructions, 4 or 8 numbers at a time, if nothing in it jumps. The exp of the C library is a
 call, and `a if condition else b` may become a jump (a mispredicted one costs 10 ns); here both are written so that they do not.
@@ -43,6 +43,31 @@ def choose(typingctx, condition, a, b):
         flag, *values = arguments
         return builder.select(flag, *(context.cast(builder, v, t, types.float64) for v, t in zip(values, (a, b))))
     return types.float64(types.boolean, a, b), codegen
+
+
+@intrinsic
+def gate(typingctx, number, y, floor):
+    """The number, and 0 where y ≤ floor, all of one type. NaN is not ≤ anything: it goes through, and a floor of NaN lets everything."""
+    if not number == y == floor:
+        return None
+
+    def codegen(context, builder, signature, arguments):
+        number_, y_, floor_ = arguments
+        return builder.select(builder.fcmp_ordered("<=", y_, floor_), ir.Constant(number_.type, 0.0), number_)
+    return number(number, number, number), codegen
+
+
+@intrinsic
+def fma(typingctx, a, b, c):
+    """a·b + c of one type. The compiler may rearrange sums and products that it sees, one way here and another there; this it does not:
+    the same bits in every loop that it stands in."""
+    if not a == b == c:
+        return None
+
+    def codegen(context, builder, signature, arguments):
+        real = arguments[0].type                           # fused where the CPU can, else a product and a sum
+        return builder.call(builder.module.declare_intrinsic("llvm.fmuladd", [real], ir.FunctionType(real, [real] * 3)), arguments)
+    return a(a, a, a), codegen
 
 
 @intrinsic

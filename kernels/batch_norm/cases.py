@@ -18,9 +18,18 @@ def inputs(rng, case):
 
 
 def far_from_zero(rng, case):
-    """Mean 100, standard deviation 1: what a variance taken as Σx² − M·μ² does not survive."""
+    """Mean 1000, standard deviation 1: what a variance taken as Σx² − M·μ² does not survive."""
     x, *rest = inputs(rng, case)
-    return [100 + rng.standard_normal(x.shape), *rest]
+    return [1000 + rng.standard_normal(x.shape), *rest]
+
+
+def one_far_out(rng, case):
+    """All of a channel alike but one, the first or another: a sum that starts from the first number starts far from the mean."""
+    x, *rest = inputs(rng, case)
+    x[...] = 3 + 0.01 * x
+    for c in range(x.shape[1]):
+        x[:, c].flat[c ** 3] = 100.0
+    return [x, *rest]
 
 
 def shapes(x, affine=True, running=True):
@@ -41,8 +50,12 @@ CASES = [
     Case("no_running", shapes((2, 3, 4, 3), running=False), TRAIN, inputs),
     Case("weight_alone", ((3, 2, 2, 2), (2,), None, None, None), TRAIN, inputs),
     Case("far_from_zero", shapes((3, 4, 5, 7)), TRAIN, far_from_zero),
+    Case("far_from_zero_in_runs", shapes((2, 3, 23, 29)), TRAIN, far_from_zero),
+    Case("one_far_out", shapes((2, 3, 19, 31)), TRAIN, one_far_out),
+    Case("runs_and_rest", shapes((1, 2, 37, 17), affine=False), TRAIN, inputs),
     Case("vectors_and_rest", shapes((2, 5, 9, 11)), TRAIN, inputs),
     Case("evaluation", shapes((3, 4, 2, 5)), EVAL, inputs),
+    Case("evaluation_vectors_and_rest", shapes((2, 3, 7, 9)), EVAL, inputs),
     Case("evaluation_features", shapes((5, 3)), EVAL, inputs),
     Case("evaluation_one_value", shapes((1, 3)), dict(training=False, momentum=0.1, eps=0.5), inputs),
     Case("evaluation_no_affine", shapes((2, 3, 3, 1), affine=False), EVAL, inputs),
