@@ -11,7 +11,6 @@ Here weight is (G, K/G, C/G, R, S), and `geometry` is (stride_h, stride_w, top, 
 the tap r, input row  p·stride_h − top + r·dilation_h.
 """
 import numpy as np
-from numba import prange
 
 from .. import memory
 from ..blas import gemm
@@ -133,12 +132,15 @@ def direct_gradients(x, weight, grad_output, geometry, need_x, need_weight, grad
             grad_weight[k, c, r, s] += total
 
 
-@task("int64, T[:,:,::1], T[:,:,:,:,::1], T[::1], UniTuple(int64, 6), int64, T[:,:,:]")
-def convolve_tile(algorithm, x, weight, bias, geometry, first, y):
-    """The tile y (K, rows, Q) of one image; row 0 is output row `first`.  bias: (K,), or empty if there is none."""
+@task("int64, int64, T[:,:,:,::1], T[:,:,:,:,::1], T[::1], UniTuple(int64, 6), int64, T[:,:,:,::1]")
+def convolve_tile(number, algorithm, images, weight, bias, geometry, tile, outputs):
+    """Tile `number` of `tile` output rows, counted through the images.  bias: (K,), or empty if there is none."""
     G, Kg, Cg, R, S = weight.shape
-    H, W = x.shape[1:]
-    rows, Q = y.shape[1:]
+    (H, W), (P, Q) = images.shape[2:], outputs.shape[2:]
+    tiles = (P + tile - 1) // tile
+    first = number % tiles * tile                                          # row 0 of y is output row `first`
+    x, y = images[number // tiles], outputs[number // tiles, :, first:first + tile]
+    rows = y.shape[1]
     pitch, one = y.strides[0] // y.itemsize, y.dtype.type(1)               # from one plane of y to the next
     columns = np.empty((Cg * R * S if algorithm == IM2COL else 0, rows * Q), y.dtype)
     for k in range(G * Kg):
@@ -154,8 +156,7 @@ def convolve_tile(algorithm, x, weight, bias, geometry, first, y):
             gemm(False, False, Kg, rows * Q, Cg * R * S, one, weight[g], Cg * R * S, columns, rows * Q, one, y_group, pitch)
 
 
-@task("int64, T[:,:,::1], T[:,:,:,:,::1], T[:,:,::1], UniTuple(int64, 6), int64, boolean, boolean, "
-      "T[:,:,::1], T[:,:,:,:,::1], float64[::1]")
+@jit
 def image_gradients(algorithm, x, weight, grad_output, geometry, tile, need_x, need_weight, grad_x, grad_weight, grad_bias):
     """The gradients of one image: grad_x (C, H, W) is written; grad_weight, like weight, and grad_bias (K,), or empty, are added to."""
     G, Kg, Cg, R, S = weight.shape
@@ -193,34 +194,22 @@ def image_gradients(algorithm, x, weight, grad_output, geometry, tile, need_x, n
                 col2im(columns, (R, S), geometry, first, rows, Q, grad_x[c:c + Cg])
 
 
-call_tile, call_gradients = convolve_tile.call, image_gradients.call
-
-
-@jit(parallel=True)
-def run_forward(algorithm, x, weight, bias, geometry, tile, y):
-    N, P = y.shape[0], y.shape[2]
-    tiles = (P + tile - 1) // tile
-    for i in prange(N * tiles):
-        n, first = i // tiles, i % tiles * tile
-        call_tile((algorithm, x[n], weight, bias, geometry, first, y[n, :, first:first + tile]))
-
-
-@jit(parallel=True)
-def run_backward(algorithm, x, weight, grad_output, geometry, tile, need_x, need_weight, parts, grad_x, grad_weight, grad_bias):
-    """grad_weight (parts, G, K/G, C/G, R, S), grad_bias (parts, K or 0): part i sums the images i·N/parts … (i+1)·N/parts − 1."""
+@task("int64, int64, T[:,:,:,::1], T[:,:,:,:,::1], T[:,:,:,::1], UniTuple(int64, 6), int64, boolean, boolean, int64, "
+      "T[:,:,:,::1], T[:,:,:,:,:,::1], float64[:,::1]")
+def part_gradients(part, algorithm, x, weight, grad_output, geometry, tile, need_x, need_weight, parts, grad_x, grad_weight, grad_bias):
+    """Part `part` of `parts`: the images part·N/parts … (part+1)·N/parts − 1, whose weight and bias gradients it sums."""
     N = grad_output.shape[0]
-    for part in prange(parts):
-        for n in range(part * N // parts, (part + 1) * N // parts):
-            call_gradients((algorithm, x[n], weight, grad_output[n], geometry, tile, need_x, need_weight,
-                            grad_x[n], grad_weight[part], grad_bias[part]))
+    for n in range(part * N // parts, (part + 1) * N // parts):
+        image_gradients(algorithm, x[n], weight, grad_output[n], geometry, tile, need_x, need_weight, grad_x[n], grad_weight[part],
+                        grad_bias[part])
 
 
 def forward(rung, x, weight, bias, stride, padding, dilation, y):
     """y (N, K, P, Q) of x (N, C, H, W), weight (G, K/G, C/G, R, S), bias (K,) or None; padding: (top, left)."""
     geometry, output = (*stride, *padding, *dilation), y.shape[2:]
-    convolve_tile.ready(x.dtype)
-    run_forward(method(rung, weight.shape, x.shape[2:], output, geometry), x, weight, memory.empty(0, x.dtype) if bias is None else bias,
-                geometry, tile_rows(rung, weight.shape, output), y)
+    rows = tile_rows(rung, weight.shape, output)
+    convolve_tile.run(x.shape[0] * -(-output[0] // rows), method(rung, weight.shape, x.shape[2:], output, geometry), x, weight,
+                      memory.empty(0, x.dtype) if bias is None else bias, geometry, rows, y)
     return y
 
 
@@ -229,14 +218,13 @@ def gradients(rung, x, weight, grad_output, plane, needs, stride, padding, dilat
     need_x, need_weight, need_bias = needs
     (N, K, P, Q), (G, _, Cg, _, _), dtype = grad_output.shape, weight.shape, grad_output.dtype
     geometry = (*stride, *padding, *dilation)
-    image_gradients.ready(dtype)
     parts = min(N, PARTIALS, max(2, PARTIAL_NUMBERS // max(1, weight.size))) if need_weight or need_bias else N
     # grad_x and x stand in for each other where only one is needed: for their shape, neither read nor written
     grad_x = memory.empty((N, G * Cg, *plane), dtype) if need_x or x is None else x
     grad_weight = memory.zeros((parts, *weight.shape) if need_weight else (parts, G, 0, 0, 0, 0), dtype)
     grad_bias = memory.zeros((parts, K if need_bias else 0), np.float64)
-    run_backward(method(rung, weight.shape, plane, (P, Q), geometry), grad_x if x is None else x, weight, grad_output, geometry,
-                 tile_rows(rung, weight.shape, (P, Q)), need_x, need_weight, parts, grad_x, grad_weight, grad_bias)
+    part_gradients.run(parts, method(rung, weight.shape, plane, (P, Q), geometry), grad_x if x is None else x, weight, grad_output,
+                       geometry, tile_rows(rung, weight.shape, (P, Q)), need_x, need_weight, parts, grad_x, grad_weight, grad_bias)
     return (grad_x if need_x else None,
             sum_of_parts(grad_weight, weight.shape, dtype) if need_weight else None,
             sum_of_parts(grad_bias, (K,), dtype) if need_bias else None)
