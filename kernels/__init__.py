@@ -84,6 +84,11 @@ def load(op: str, backend: str = "reference") -> Any:
     return _replaced.get(op) or _load(op, backend)
 
 
+def replaced(*ops: str) -> bool:
+    """Whether somebody's own kernel stands in the place of one of these operations."""
+    return any(op in _replaced for op in ops)
+
+
 class Replacement:
     """Somebody's own kernel, without `saved`:  forward(*arrays, **options) -> output,
     backward(grad_output, *arrays, **options) -> a gradient an array.  A missing half is the reference's."""
