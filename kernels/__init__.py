@@ -103,6 +103,11 @@ class WithAlgorithm:
         return getattr(self.kernel, name)
 
 
+def replaced(*ops: str) -> bool:
+    """Whether somebody's own kernel stands in the place of one of these operations."""
+    return any(op in _replaced for op in ops)
+
+
 class Replacement:
     """Somebody's own kernel, without `saved`:  forward(*arrays, **options) -> output,
     backward(grad_output, *arrays, **options) -> a gradient an array.  A missing half is the reference's."""

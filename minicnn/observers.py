@@ -3,6 +3,9 @@
     with observe(lambda event: print(event.moment, event.op, event.path, event.where)): …
 
 Anomaly detection, tracing, profiling and the memory report use nothing else. With an empty list an Op pays one `if`.
+
+Unobserved, some layers compute the ReLU behind them in the same pass (nn/fused.py). While an observer is there each layer runs alone, as
+the model is written, to the same bits; one that measures what happens without it asks for that: observe(observer, as_run=True).
 """
 import os
 import sys
@@ -38,16 +41,20 @@ class Event:
 
 
 observers: list[Callable[[Event], None]] = []
+of_layers: list[Callable[[Event], None]] = []          # those that want each layer to run alone
 
 
 @contextmanager
-def observe(observer: Callable[[Event], None]) -> Iterator[None]:
-    """Inside the with block, observer(event) is called at every moment of every Op."""
-    observers.append(observer)
+def observe(observer: Callable[[Event], None], as_run: bool = False) -> Iterator[None]:
+    """Inside the with block, observer(event) is called at every moment of every Op.  as_run: of those Ops that run without it, too."""
+    lists = [observers] if as_run else [observers, of_layers]
+    for each in lists:
+        each.append(observer)
     try:
         yield
     finally:
-        observers.remove(observer)
+        for each in lists:
+            each.remove(observer)
 
 
 def users_line() -> tuple[str, int]:

@@ -38,6 +38,7 @@ PIECES: dict[str, tuple[tuple[float, ...], Callable[[Any, dict], tuple]]] = {
     "hardswish":   ((-3.0, 3.0),  lambda x, o: (0 * x, x * (x + 3) / 6, x)),
 }
 POOLS = ("max_pool2d", "adaptive_max_pool2d")
+WITH_RELU = ("conv2d_relu", "batch_norm_relu", "add_relu")      # while relu is replaced, these run as the operation and a relu
 
 
 class Sides:
@@ -57,6 +58,8 @@ class Sides:
     def _note(self, event: Event) -> None:
         if event.moment == "forward" and event.op.kernel in PIECES:
             self.noted.append((event.op.kernel, _piece(event.inputs[0].data, *PIECES[event.op.kernel][0])))
+        elif event.moment == "forward" and event.op.kernel in WITH_RELU:
+            self.noted.append(("relu", _piece(event.outputs[0], *PIECES["relu"][0])))
         elif event.moment == "forward" and event.op.kernel in POOLS:
             self.noted.append((event.op.kernel, event.outputs[1]))
 

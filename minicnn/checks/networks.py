@@ -22,7 +22,7 @@ def smallest_image(model: Any, image: tuple[int, int, int], batch: int = 2) -> t
         counts: list[int] = []
 
         def note(event: Event) -> None:
-            if event.moment == "forward" and event.op.kernel == "batch_norm":
+            if event.moment == "forward" and event.op.kernel in ("batch_norm", "batch_norm_relu"):
                 N, _, *plane = event.inputs[0].shape
                 counts.append(N * math.prod(plane))
         with observe(note):

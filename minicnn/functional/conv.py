@@ -62,6 +62,14 @@ def _as_before(y: Tensor, input: Tensor) -> Tensor:
     return reshape(y, y.shape[1:]) if len(input.shape) == 3 else y
 
 
+def convolve(op: type[Conv2d], input: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dilation, groups) -> Tensor:
+    """Conv2d, or an Op that takes the same, with the arguments of conv2d."""
+    x = _as_batch(input, weight, "conv2d")
+    strides, dilations = pair(stride, "conv2d", "stride"), pair(dilation, "conv2d", "dilation")
+    pads = padding_pairs(padding, "conv2d", x.shape[2:], (weight.shape[2], weight.shape[3]), strides, dilations)
+    return _as_before(op.apply(x, weight, bias, stride=strides, padding=pads, dilation=dilations, groups=groups), input)
+
+
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,
            padding: Size | Sequence[Sequence[int]] | str = 0, dilation: Size = 1, groups: int = 1) -> Tensor:
     """y[n,k,p,q] = b[k] + Σ_{c,r,s} x[n, j·C/G + c, p·stride_h − top + r·dilation_h, q·stride_w − left + s·dilation_w] · w[k,c,r,s]
@@ -75,10 +83,7 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Si
     ValueError for shapes that do not fit together, groups that do not divide, or a window larger than the padded input; TypeError for
     dtypes that differ or are not floating-point.  LeCun et al. 1998, section II.A.
     """
-    x = _as_batch(input, weight, "conv2d")
-    strides, dilations = pair(stride, "conv2d", "stride"), pair(dilation, "conv2d", "dilation")
-    pads = padding_pairs(padding, "conv2d", x.shape[2:], (weight.shape[2], weight.shape[3]), strides, dilations)
-    return _as_before(Conv2d.apply(x, weight, bias, stride=strides, padding=pads, dilation=dilations, groups=groups), input)
+    return convolve(Conv2d, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1,

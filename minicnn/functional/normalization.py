@@ -76,6 +76,27 @@ class LocalResponseNorm(KernelOp):
         return x * (k + alpha / size * squares.reshape(x.shape)) ** -beta
 
 
+def normalise(op: type[BatchNorm], input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None,
+              bias: Tensor | None, training: bool, momentum: float, eps: float) -> Tensor:
+    """BatchNorm, or an Op that takes the same, with the arguments of batch_norm."""
+    running: list[Any] = [running_mean, running_var]
+    if training and replaying():
+        running = [None, None]
+    for name, tensor in zip(("running_mean", "running_var"), running):
+        if tensor is not None and tensor.requires_grad:
+            raise ValueError(f"batch_norm: {name} is a statistic that has no gradient; pass it with requires_grad=False, "
+                             f"e.g. {name}.detach()")
+    # The Op gets Tensors of its own around the running values: its backward does not read them, so writing them again, in a second
+    # forward before the first backward, must not make it refuse.
+    own = [None if t is None else tensor_of(t.data, t.device) for t in running]
+    output = op.apply(input, weight, bias, *own, training=bool(training), momentum=momentum, eps=eps)
+    if training and output.device != "meta":
+        for tensor in running:
+            if tensor is not None:
+                tensor.version[0] += 1
+    return output
+
+
 def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
                bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
     """y[n,c,h,w] = γ[c] · (x[n,c,h,w] − μ[c]) / √(σ²[c] + ε) + β[c]
@@ -87,22 +108,7 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     Raises ValueError for wrong shapes, for training with one value a channel, for evaluation without running values, for eps ≤ 0.
     Ioffe and Szegedy 2015, algorithm 1.
     """
-    running: list[Any] = [running_mean, running_var]
-    if training and replaying():
-        running = [None, None]
-    for name, tensor in zip(("running_mean", "running_var"), running):
-        if tensor is not None and tensor.requires_grad:
-            raise ValueError(f"batch_norm: {name} is a statistic that has no gradient; pass it with requires_grad=False, "
-                             f"e.g. {name}.detach()")
-    # The Op gets Tensors of its own around the running values: its backward does not read them, so writing them again, in a second
-    # forward before the first backward, must not make it refuse.
-    own = [None if t is None else tensor_of(t.data, t.device) for t in running]
-    output = BatchNorm.apply(input, weight, bias, *own, training=bool(training), momentum=momentum, eps=eps)
-    if training and output.device != "meta":
-        for tensor in running:
-            if tensor is not None:
-                tensor.version[0] += 1
-    return output
+    return normalise(BatchNorm, input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
 def layer_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None,

@@ -142,7 +142,7 @@ def _ms(seconds: float) -> str:
 def profile() -> Iterator[Profile]:
     """Inside the with block, every operation's time and bytes are recorded."""
     result = Profile()
-    with observe(result):
+    with observe(result, as_run=True):
         yield result
 
 

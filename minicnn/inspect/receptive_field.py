@@ -78,8 +78,8 @@ def after(op: Any, inputs: Any, seen: list[Field], before: tuple[int, ...], shap
     field, options = widest(seen), op.options
     if op.kernel == "matmul" and len(seen) > 1:
         return Field(None, field.jump, field.axes)
-    if op.kernel in ("conv2d", "max_pool2d", "avg_pool2d"):
-        window = inputs[1].shape[2:] if op.kernel == "conv2d" else options["kernel_size"]
+    if op.kernel in ("conv2d", "conv2d_relu", "max_pool2d", "avg_pool2d"):
+        window = inputs[1].shape[2:] if op.kernel.startswith("conv2d") else options["kernel_size"]
         dilation = options.get("dilation", (1, 1))
         return field.window(tuple((r - 1) * d for r, d in zip(window, dilation)), options["stride"])
     if op.kernel == "conv_transpose2d":                            # an output sees every stride-th number under its window

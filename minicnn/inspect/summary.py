@@ -64,7 +64,7 @@ class Summary:
 
 def multiply_adds(op: Any, inputs: Any, outputs: Any) -> int:
     """Multiply-adds of a convolution or a linear layer; 0 for every other operation, as the field counts."""
-    if op.kernel == "conv2d":
+    if op.kernel in ("conv2d", "conv2d_relu"):
         return prod(outputs[0].shape) * prod(inputs[1].shape[1:])               # N·K·P·Q outputs, each a sum over C/G·R·S
     if op.kernel == "conv_transpose2d":
         return prod(inputs[0].shape) * prod(inputs[1].shape[1:])                # N·C·H·W inputs, each goes to K/G·R·S

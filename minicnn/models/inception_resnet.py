@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from .. import nn
+from ..nn.fused import add_then
 from .blocks import average_and_classify, check_blocks, conv_bn, start
 from .inception_v3 import EPS, branch, mixed
 from .inception_v4 import PAPER, RECIPE
@@ -72,7 +73,7 @@ class InceptionResidual(nn.Module):
         self.activation = nn.Identity() if last else nn.ReLU()
 
     def forward(self, x):
-        return self.activation(x + self.scale * self.linear(self.branches(x)))
+        return add_then(self.activation, x, self.scale * self.linear(self.branches(x)))
 
     def extra_repr(self) -> str:
         return f"scale={self.scale}"

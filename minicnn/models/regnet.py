@@ -18,6 +18,7 @@ from functools import partial
 from math import isfinite, log
 
 from .. import nn
+from ..nn.fused import add_then
 from .blocks import MOST, MOST_LAYERS, SqueezeExcitation, average_and_classify, conv_bn, gaussian, is_whole, kaiming, start
 from .keys import rename
 from .network import Network
@@ -97,7 +98,7 @@ class Block(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x):
-        return self.relu(self.conv3(self.se(self.conv2(self.conv1(x)))) + self.shortcut(x))
+        return add_then(self.relu, self.conv3(self.se(self.conv2(self.conv1(x)))), self.shortcut(x))
 
 
 def regnet(num_classes: int = 1000, in_channels: int = 3, depth: int = 13, w0: float = 24, wa: float = 36.44, wm: float = 2.49,

@@ -26,6 +26,7 @@ from typing import Any
 
 from .. import functional as F
 from .. import nn
+from ..nn.fused import add_then
 from .blocks import average_and_classify, check_blocks, conv_bn, start
 from .network import Network
 from .recipe import IMAGENET, Recipe
@@ -59,7 +60,7 @@ class Residual(nn.Module):
 
     def forward(self, x):
         y = self.residual(x)
-        return self.relu(y if self.shortcut is None else y + self.shortcut(x))
+        return self.relu(y) if self.shortcut is None else add_then(self.relu, y, self.shortcut(x))
 
 
 def basic_layers(c_in: int, c_out: int, stride: int) -> nn.Sequential:

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 
 from .. import functional as F
 from .. import nn
+from ..nn.fused import add_then
 from .blocks import average_and_classify, check_blocks, conv_bn, gaussian, start
 from .network import Network
 from .recipe import IMAGENET, Recipe
@@ -51,7 +52,7 @@ class Unit(nn.Module):
 
     def forward(self, x):
         residual, shortcut = self.residual(x), self.shortcut(x)
-        return self.relu(residual + shortcut if self.stride == 1 else F.cat([shortcut, residual], 1))
+        return add_then(self.relu, residual, shortcut) if self.stride == 1 else self.relu(F.cat([shortcut, residual], 1))
 
 
 def start_as_published(network: Network) -> Network:

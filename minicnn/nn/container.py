@@ -2,6 +2,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, overload
 
+from .fused import in_turn
 from .module import Module
 
 
@@ -16,6 +17,7 @@ class Sequential(Module):
     """y = moduleₙ(… module₁(x))
 
     Sequential(a, b), or Sequential(OrderedDict(conv=a, relu=b)) to name them.  model[0], model[:3] (shares the modules), len, append.
+    A convolution or batch norm and a ReLU behind it run as one, to the same bits, unless somebody looks between them: see fused.py.
     """
 
     def __init__(self, *modules: Any):
@@ -25,7 +27,7 @@ class Sequential(Module):
             self.add_module(name, module)
 
     def forward(self, input: Any) -> Any:
-        for module in self:
+        for module in in_turn(self):
             input = module(input)
         return input
 

@@ -66,11 +66,18 @@ class Conv2d(_Conv):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
 
     def forward(self, input: Any) -> Any:
+        return self._convolve(F.conv2d, input)
+
+    def forward_relu(self, input: Any) -> Any:
+        """forward and the ReLU behind it, in one: what a Sequential calls, see fused.py."""
+        return self._convolve(F.conv2d_relu, input)
+
+    def _convolve(self, function: Any, input: Any) -> Any:
         padding = self.padding
         if self.padding_mode != "zeros":
             (top, bottom), (left, right) = padding_pairs(padding, "Conv2d", input.shape[2:], self.kernel_size, self.stride, self.dilation)
             input, padding = F.pad(input, (left, right, top, bottom), self.padding_mode), 0
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class ConvTranspose2d(_Conv):

@@ -61,6 +61,13 @@ class _BatchNorm(Module):
         _as_identity(self.weight, self.bias)
 
     def forward(self, input: Any) -> Any:
+        return self._normalise(F.batch_norm, input)
+
+    def forward_relu(self, input: Any) -> Any:
+        """forward and the ReLU behind it, in one: what a Sequential calls, see fused.py."""
+        return self._normalise(F.batch_norm_relu, input)
+
+    def _normalise(self, function: Any, input: Any) -> Any:
         if len(input.shape) not in self.dimensions:
             expected = " or ".join({2: "(N, C)", 3: "(N, C, L)", 4: "(N, C, H, W)"}[n] for n in self.dimensions)
             raise ValueError(f"{type(self).__name__}: expected an input {expected}, got shape {input.shape}")
@@ -71,7 +78,7 @@ class _BatchNorm(Module):
         if momentum is None:                                               # the plain mean of all batches
             momentum = 1 / max(1, int(count.data)) if count is not None else 0.0
         training = self.training or self.running_mean is None
-        return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, training, momentum, self.eps)
+        return function(input, self.running_mean, self.running_var, self.weight, self.bias, training, momentum, self.eps)
 
     def extra_repr(self) -> str:
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, bias={self.bias is not None}, "

@@ -8,7 +8,7 @@ import numpy as np
 import minicnn as mc
 from minicnn import nn
 
-USERS = ("test_gradients", "test_second_order")              # the tests that use them
+USERS = ("test_fused", "test_gradients", "test_second_order")              # the tests that use them
 FILES = [importlib.import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules([str(Path(__file__).parent)])
          if found.name.startswith("test_") and found.name not in USERS]
 REDUCED = {name: build for file in FILES for name, build in getattr(file, "REDUCED", {}).items()}
