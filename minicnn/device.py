@@ -83,8 +83,9 @@ class use_algorithm:
 
 
 def get_algorithm(op: str) -> str | None:
-    """The algorithm that use_algorithm asked for, of an operation or of the family that it belongs to; None: the kernel chooses."""
-    return _algorithms.get(op) or _algorithms.get(kernels.folder(op))
+    """The algorithm that use_algorithm asked for, of an operation, of the family that it belongs to, or of what it does before a ReLU
+    (conv2d_relu: conv2d); None: the kernel chooses."""
+    return _algorithms.get(op) or _algorithms.get(kernels.folder(op)) or _algorithms.get(op.removesuffix("_relu"))
 
 
 def kernel(op: str, device: str) -> Any:

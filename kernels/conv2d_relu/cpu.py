@@ -6,6 +6,8 @@ from ..conv2d import cpu as conv2d
 from ..elementary import gate
 from ..jit import jit
 
+ALGORITHMS = conv2d.ALGORITHMS
+
 
 @jit(parallel=True)
 def rectify(y):
