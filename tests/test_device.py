@@ -43,7 +43,7 @@ def test_algorithms_by_call_and_by_with():
     other = next(name for name in kernels.algorithms("conv2d") if name != ALGORITHM)
     with mc.use_algorithm("conv2d", ALGORITHM):
         assert mc.get_algorithm("conv2d") == ALGORITHM and mc.get_algorithm("max_pool2d") is None
-        assert mc.get_algorithm("conv2d_relu") == ALGORITHM == getattr(device.kernel("conv2d_relu", "cpu"), "algorithm")
+        assert mc.get_algorithm("conv2d_relu") == ALGORITHM == device.kernel("conv2d_relu", "cpu").algorithm
         with mc.use_algorithm("conv2d", other), mc.use_algorithm("conv2d", None):
             assert mc.get_algorithm("conv2d") is None
         assert mc.get_algorithm("conv2d") == ALGORITHM
