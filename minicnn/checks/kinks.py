@@ -61,7 +61,7 @@ class Sides:
         elif event.moment == "forward" and event.op.kernel in WITH_RELU:
             self.noted.append(("relu", _piece(event.outputs[0], *PIECES["relu"][0])))
         elif event.moment == "forward" and event.op.kernel in POOLS:
-            self.noted.append((event.op.kernel, event.outputs[1]))
+            self.noted.append((event.op.kernel, event.op.indices))
 
     @contextmanager
     def held(self) -> Iterator[None]:
