@@ -44,8 +44,11 @@ OPTIONS: dict[str, dict[str, list]] = {
     "cross_entropy": {"reduction": ["mean", "sum", "none"], "label_smoothing": [0.0, 0.1], "ignore_index": [-100]},
     "nll_loss": {"reduction": ["mean", "sum", "none"], "ignore_index": [-100]}, "mse_loss": {"reduction": ["mean", "sum", "none"]},
     "channel_shuffle": {"groups": [2, 3, 4]},
-    **{name: {} for name in ("linear", "matmul", "relu", "relu6", "sigmoid", "tanh", "silu", "hardsigmoid", "hardswish")},
+    **{name: {} for name in ("linear", "matmul", "add_relu", "relu", "relu6", "sigmoid", "tanh", "silu", "hardsigmoid", "hardswish")},
 }
+
+
+OPTIONS |= {"conv2d_relu": OPTIONS["conv2d"], "batch_norm_relu": OPTIONS["batch_norm"]}
 
 
 @dataclass(frozen=True)

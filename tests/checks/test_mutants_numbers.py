@@ -5,12 +5,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from minicnn.checks.mutants import activation, batch_norm, composite, dropout, losses, normalization
+from minicnn.checks.mutants import activation, batch_norm, composite, dropout, fused, losses, normalization
 from minicnn.checks.mutants.mutant import MUTANTS
 from minicnn.kernels.case import Dice
 
 CASES = 120
-FILES = [file.__name__ for file in (activation, batch_norm, composite, dropout, losses, normalization)]
+FILES = [file.__name__ for file in (activation, batch_norm, composite, dropout, fused, losses, normalization)]
 OURS = [m for m in MUTANTS if {m.forward.__module__, m.backward.__module__} & set(FILES)]
 
 

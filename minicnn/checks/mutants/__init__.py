@@ -14,6 +14,7 @@ from . import (  # noqa: F401
     conv,
     conv_transpose,
     dropout,
+    fused,
     linear,
     losses,
     normalization,
