@@ -151,11 +151,18 @@ RUN: dict[str, Run] = {
 }
 
 
-def supported(plan: Plan) -> None:
-    """NotImplementedError for an operation that has no line here."""
-    missing = sorted({step.op for step in plan.steps} - set(RUN))
-    if missing:
-        raise NotImplementedError(f"minicnn/bench/replay.py does not say how PyTorch computes {', '.join(missing)}")
+def unfused(op: str) -> str:
+    """An operation without the ReLU that is fused to its end: "conv2d_relu" -> "conv2d"; every other as it is."""
+    base = op.removesuffix("relu").rstrip("_")
+    return base if op not in RUN and base in RUN else op
+
+
+def line(op: str) -> Run:
+    """How PyTorch computes an operation; a fused ReLU writes over what is before it.  NotImplementedError where that is not said here."""
+    run = RUN.get(unfused(op))
+    if run is None:
+        raise NotImplementedError(f"minicnn/bench/replay.py does not say how PyTorch computes {op}")
+    return run if op in RUN else lambda a, o: T.relu(run(a, o), inplace=True)
 
 
 def written_over(plan: Plan) -> dict[int, int]:
@@ -167,7 +174,7 @@ def written_over(plan: Plan) -> dict[int, int]:
             reads[slot] = reads.get(slot, 0) + 1
     found = {}
     for number, step in enumerate(plan.steps):
-        for place, slot in enumerate(step.inputs if step.op in ("relu", "relu6", "add") else ()):
+        for place, slot in enumerate(step.inputs if unfused(step.op) in ("relu", "relu6", "add") else ()):
             maker = made.get(slot)
             if (number not in found and maker is not None and maker.op in REUSABLE and reads[slot] == 1 and slot not in plan.outputs
                     and maker.shapes[0] == step.shapes[0]):
@@ -180,7 +187,6 @@ class Replay(torch.nn.Module):
 
     def __init__(self, plan: Plan, weights: Callable[[str], Tensor]):
         super().__init__()
-        supported(plan)
         self.plan, self.slots = plan, {}
         for names, register in ((plan.parameters, self._parameter), (plan.buffers, self.register_buffer)):
             for name, slot in names.items():
@@ -200,7 +206,7 @@ class Replay(torch.nn.Module):
 
     def _call(self, step: Step, over: int | None, done: list[int]) -> tuple:
         inputs = step.inputs if not over else step.inputs[::-1]                  # an addition writes over its first operand
-        return RUN[step.op], {**step.options, "inplace": over is not None}, inputs, step.outputs[0], done
+        return line(step.op), {**step.options, "inplace": over is not None}, inputs, step.outputs[0], done
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         values: dict[Any, Any] = {None: None, self.plan.input: images, **self.constants}

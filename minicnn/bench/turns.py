@@ -28,6 +28,12 @@ from .process import users_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 USERS = (ValueError, ImportError, MemoryError, NotImplementedError)      # told to the user as they are; others are faults of a process
+# The minicnn that started the process, wherever it stands, and not one in the current folder; then the paths are as they always are.
+START = """import runpy, sys
+sys.path.insert(0, {root!r})
+import minicnn
+sys.path.remove({root!r}), sys.path.append({root!r})
+runpy.run_module({module!r}, run_name="__main__", alter_sys=True)"""
 PAUSE = 0.02                             # seconds for the other's threads to fall asleep; libgomp's spin for a few milliseconds
 
 
@@ -37,10 +43,9 @@ class Worker:
     def __init__(self, module: str, label: str, environment: Mapping[str, str] | None = None):
         self.label, self.environment = label, dict(environment or {})
         self.errors = tempfile.TemporaryFile()
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        variables = {**users_environment(), "PYTHONPATH": path, **self.environment}
-        self.process = subprocess.Popen([sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-                                        env=variables, text=True, encoding="utf-8")
+        words = [sys.executable, "-P", "-c", START.format(root=str(ROOT), module=module)]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+                                        env={**users_environment(), **self.environment}, text=True, encoding="utf-8")
         self.idle = self.asleep = 0.0                                    # processor time used while others were asked; seconds it waited
         self.replied = time.perf_counter()
 

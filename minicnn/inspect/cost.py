@@ -52,6 +52,7 @@ def backward_cost(event: Event) -> tuple[int, int]:
 def _operations(op: Any, inputs: Any, outputs: Any, direction: int) -> int:
     """direction: 0 forward, 1 backward; outputs: arrays of the shape of the output."""
     name, size = op.kernel or type(op).__name__.lower(), prod(outputs[0].shape)
+    name = name if name in EACH else name.removesuffix("_relu")
     if name in MOVES:
         return 0
     if name in ("max_pool2d", "avg_pool2d"):

@@ -20,6 +20,7 @@ def test_names_and_batches():
     assert parsed("resnet18") == ("resnet18", 4) and parsed("vgg16:5") == ("vgg16", 5) and parsed("resnet18:3", 9) == ("resnet18", 3)
     assert parsed("resnet18", 9) == ("resnet18", 9) and parsed("lenet5_textbook") == ("lenet5_textbook", 64)
     assert parsed("efficientnet_b0") == ("efficientnet_b0", networks.LARGE) and parsed("lenet_caffe") == ("lenet_caffe", networks.SMALL)
+    assert all(parsed(name)[1] in (networks.SMALL, networks.LARGE, *networks.DEFAULTS.values()) for name in models.names())
     for word, text in (("lenet55", "did you mean 'lenet5'"), ("lenet5:0", "after the colon"), ("lenet5:", "after the colon"),
                        ("lenet5:many", "after the colon")):
         with pytest.raises(ValueError, match=text):
