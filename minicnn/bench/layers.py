@@ -10,6 +10,7 @@ from typing import Any
 from . import networks, shapes
 from .networks import Settings
 from .operations import known_algorithms
+from .process import Watch
 from .turns import PAUSE, Worker
 
 LEAST = 0.02                             # seconds of a turn, which is one call at least
@@ -22,7 +23,7 @@ class Row:
 
     error: of float32 against the reference in float64, max|a − b| / max|b|.  theirs: PyTorch's seconds, and peaks: the machine's multiply-
     adds a second, twice, in the same rounds.
-    refused: why the algorithm does not take the shape."""
+    disturbed: see process.Watch.  refused: why the algorithm does not take the shape."""
     op: str
     shape: str
     direction: str
@@ -34,6 +35,7 @@ class Row:
     theirs: list[float] = field(default_factory=list)
     peaks: list[float] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
+    disturbed: dict[str, float] = field(default_factory=dict)
     refused: str = ""
 
     @property
@@ -102,7 +104,10 @@ def compare(subjects: Sequence[tuple[str, str]], settings: Settings, algorithms:
             for worker in theirs:
                 worker.ask("operation", op=op, name=name, folder=folder, settings=common, shapes=reply.get("shapes"))
             rows = rows_of(op, name, reply)
-            take_turns(ours, theirs, [row for row in rows if not row.refused], settings.rounds)
+            with Watch([worker.process.pid for worker in (ours, *theirs)]) as watch:
+                take_turns(ours, theirs, [row for row in rows if not row.refused], settings.rounds)
+            for row in rows:
+                row.disturbed = {"others": watch.others, "stolen": watch.stolen}
             if environments is not None:
                 environments.update({worker.label: worker.ask("describe") for worker in (ours, *theirs)})
             yield rows

@@ -19,7 +19,7 @@ from typing import Any
 
 from .. import kernels, models
 from ..models.budget import given_out
-from .process import free_memory
+from .process import Watch, free_memory
 from .tuning import MODULE as TORCH
 from .tuning import allocators, tuned
 from .turns import PAUSE, Worker
@@ -75,12 +75,14 @@ class Timing:
 @dataclass
 class Result:
     """One network.  timings: minicnn's first; flops: of the products of a step; peaks: the machine's multiply-adds a second, twice, in
-    each round.  skipped: why nothing was measured; different: because the engines do not compute the same."""
+    each round.  disturbed: see process.Watch.  skipped: why nothing was measured; different: because the engines do not compute the same.
+    """
     model: str
     batch: int
     flops: int = 0
     timings: list[Timing] = field(default_factory=list)
     peaks: list[float] = field(default_factory=list)
+    disturbed: dict[str, float] = field(default_factory=dict)
     skipped: str = ""
     different: bool = False
 
@@ -184,7 +186,9 @@ def one(name: str, batch: int, folder: Path, settings: Settings, stack: ExitStac
         worker, candidate, tried = tuned(load_alike, settings.training, common, count, say)
         stack.enter_context(worker)
         add(worker, Timing("torch tuned", settings=candidate.name, tried=tried), candidate.settings)
-    result.peaks = take_turns(engines, settings.rounds, count, say, lambda: ours.ask("peak"))
+    with Watch([worker.process.pid for worker, _ in engines]) as watch:
+        result.peaks = take_turns(engines, settings.rounds, count, say, lambda: ours.ask("peak"))
+    result.disturbed = {"others": watch.others, "stolen": watch.stolen}
     for worker, timing in engines:
         timing.memory, timing.environment = worker.ask("memory"), worker.ask("describe")
     result.timings = [timing for _, timing in engines]

@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from pathlib import Path
+from time import perf_counter
 
 from ..kernels import threads
 
@@ -47,6 +48,39 @@ def give_back() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)
+
+
+class Watch:
+    """How much of the machine others take meanwhile: with Watch([pids]) as watch: …;  watch.others, watch.stolen
+
+    others    processor time of all programs but these processes and this one, as a share of one core, on Linux
+    stolen    what the host of a virtual machine gave to other machines, likewise
+    """
+
+    def __init__(self, pids: list[int]):
+        self.pids, self.others, self.stolen = [*pids, os.getpid()], 0.0, 0.0
+
+    def __enter__(self) -> "Watch":
+        self.start = perf_counter(), *self._times()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        start, busy, stolen, own = self.start
+        now_busy, now_stolen, now_own = self._times()
+        seconds = max(perf_counter() - start, 1e-9)
+        self.others = max(0.0, (now_busy - busy) - (now_own - own)) / seconds
+        self.stolen = (now_stolen - stolen) / seconds
+
+    def _times(self) -> tuple[float, float, float]:
+        """Seconds since the system started: all programs, stolen, our own processes; zeros where that is not told."""
+        try:
+            tick = os.sysconf("SC_CLK_TCK")
+            user, nice, system, _, _, interrupts, soft, stolen, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+            stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids]
+        except (OSError, ValueError, AttributeError):
+            return 0.0, 0.0, 0.0
+        own = sum(int(stat[11]) + int(stat[12]) for stat in stats)
+        return (user + nice + system + interrupts + soft) / tick, stolen / tick, own / tick
 
 
 def free_memory() -> float | None:

@@ -11,6 +11,9 @@ from .networks import Result, Settings, geometric_mean
 from .shapes import WEIGHTED
 
 
+DISTURBED = 0.05                         # of a core: more is told
+
+
 def network_table(results: Sequence[Result]) -> str:
     """A line a network: times, ratios, what of the machine minicnn used, memory; geometric means at the foot."""
     from rich import box
@@ -60,9 +63,17 @@ def network_notes(results: Sequence[Result], settings: Settings, peaks: dict[str
                              f"allocator: {tried}.")
             if timing.idle > 0.02:
                 notes.append(f"{result.model}: {timing.label} was not asleep while others computed: it used {timing.idle:.0%} of a core.")
+    notes += disturbances({result.model: result.disturbed for result in results})
     first = next((result for result in results if result.timings), None)
     environments = {timing.label: timing.environment for timing in first.timings} if first else {}
     return notes + machine_notes(environments, peaks)
+
+
+def disturbances(found: dict[str, dict[str, float]]) -> list[str]:
+    """What else took processors while something was measured."""
+    words = {"others": "other programs took", "stolen": "other machines on the same host took"}
+    return [f"Disturbed: while {name} was measured {words[kind]} {share:.0%} of a core; the figures are not to be trusted."
+            for name, shares in found.items() for kind, share in shares.items() if share > DISTURBED]
 
 
 def machine_notes(environments: dict[str, dict[str, Any]], peaks: dict[str, float]) -> list[str]:
@@ -126,13 +137,14 @@ def layer_means(rows: Sequence[Row]) -> dict[str, tuple[float, float, int]]:
     return {direction: (geometric_mean(ratios), max(ratios), len(ratios)) for direction, ratios in found.items()}
 
 
-def refused_notes(rows: Sequence[Row]) -> list[str]:
-    """Which algorithms do not take which shapes, and why."""
+def layer_notes(rows: Sequence[Row]) -> list[str]:
+    """What the columns mean, which algorithms do not take which shapes, and what disturbed."""
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.refused:
             found.setdefault((f"{row.op}, {row.algorithm}", row.refused), []).append(row.shape)
-    return [f"{algorithm}: {reason}: {', '.join(names)}" for (algorithm, reason), names in found.items()]
+    refused = [f"{algorithm}: {reason}: {', '.join(names)}" for (algorithm, reason), names in found.items()]
+    return [*LAYER_NOTES, *refused, *disturbances({f"{row.op}, {row.shape}": row.disturbed for row in rows})]
 
 
 LAYER_NOTES = ["Medians; error: max|a − b| / max|b| of float32 against the reference in float64. of roofline: the time that the multiply-"

@@ -116,7 +116,7 @@ def measure_layers(args: argparse.Namespace, settings: Any, todo: list[tuple[str
             say("")
             if rows:
                 print(report.layer_table(rows, found), end="\n\n")
-                print(*report.LAYER_NOTES, *report.refused_notes(rows), *report.machine_notes(environments, found), sep="\n")
+                print(*report.layer_notes(rows), *report.machine_notes(environments, found), sep="\n")
     if args.chart:
         chart.draw_layers(rows, found["bandwidth"], Path(args.chart), title(args))
         print(f"chart: {args.chart}")

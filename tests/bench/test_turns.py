@@ -36,10 +36,14 @@ def test_a_process_that_ends_is_told_with_its_last_word():
 
 def test_who_waits_is_asleep_or_found_out():
     with Worker(ECHO, "quiet") as quiet, Worker(ECHO, "restless") as restless:
-        quiet.ask("echo"), restless.ask("burn", seconds=0.3)
-        time.sleep(0.3)
-        quiet.ask("echo"), restless.ask("echo")
-    assert quiet.idle < 0.02 < 0.1 < restless.idle and quiet.asleep > 0.25
+        quiet.ask("echo"), restless.ask("burn", seconds=2)
+        for _ in range(100):
+            time.sleep(0.02)
+            restless.ask("echo")
+            if restless.idle > 0.1:
+                break
+        quiet.ask("echo")
+    assert quiet.idle < 0.02 < 0.1 < restless.idle and quiet.asleep > 0.1
 
 
 def test_the_environment_of_a_process_is_the_users():
@@ -50,6 +54,19 @@ def test_the_environment_of_a_process_is_the_users():
     for environment, expected in ((bare, "passive None"), ({**bare, "OMP_WAIT_POLICY": "active"}, "active active")):
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == expected
+
+
+def test_what_others_take_of_the_machine(monkeypatch):
+    times = iter([(10.0, 1.0, 5.0), (13.0, 1.5, 7.0)])                # all programs, stolen, our own
+    with monkeypatch.context() as patched:
+        patched.setattr(process.Watch, "_times", lambda self: next(times))
+        patched.setattr(process, "perf_counter", iter([100.0, 102.0]).__next__)
+        with process.Watch([]) as watch:
+            pass
+    assert (watch.others, watch.stolen) == (0.5, 0.25)
+    with process.Watch([os.getpid()]) as watch:
+        time.sleep(0.05)
+    assert 0 <= watch.others <= 1.5 * (os.cpu_count() or 1) and watch.stolen >= 0
 
 
 @pytest.mark.skipif(process.resident() is None, reason="this system does not tell what a process holds")
