@@ -27,7 +27,7 @@ def pointer(context, builder, signature, values, array: int, place: int) -> Any:
 def write_steps(function: ir.Function, count: Any, writer: Writer, step: Callable[[Any, Any], None]) -> None:
     """Calls step(place, mask) for the registers of a row of `count` numbers: for those that are filled in a loop, for the rest masked."""
     builder, before = writer.builder, writer.builder.block
-    loop, tail = function.append_basic_block("loop"), function.append_basic_block("tail")
+    loop, tail, rest, end = (function.append_basic_block(name) for name in ("loop", "tail", "rest", "end"))
     whole = builder.and_(count, INT(-writer.lanes))
     builder.cbranch(builder.icmp_signed(">", whole, INT(0)), loop, tail)
     builder.position_at_end(loop)
@@ -38,7 +38,11 @@ def write_steps(function: ir.Function, count: Any, writer: Writer, step: Callabl
     place.add_incoming(after, loop)
     builder.cbranch(builder.icmp_signed("<", after, whole), loop, tail)
     builder.position_at_end(tail)
+    builder.cbranch(builder.icmp_signed("<", whole, count), rest, end)
+    builder.position_at_end(rest)
     step(whole, writer.mask(builder.sub(count, whole), 0))
+    builder.branch(end)
+    builder.position_at_end(end)
 
 
 def write_copy(module: ir.Module, real: ir.Type) -> ir.Function:
@@ -85,11 +89,12 @@ def sum_of(writer: Writer, factors: tuple, registers: list) -> Any:
 
 
 def sandwich(A: tuple) -> Any:
-    """A function for jitted code, for a matrix A (m, n) of numbers:  mix(target, at, apart, source, place, places, count)  writes
+    """A function for jitted code, for a matrix A (m, n) of numbers:
 
-        Y = A · D · Aᵀ    for many small matrices D (n, n) at once, one in each lane:
+        mix(target, at, apart, beside, source, place, down, across, count)  writes  Y = A · D · Aᵀ
 
-    D[i, j] of number t is source[place + places[i·n + j] + t], and Y[i, k] goes to target[at + (i·m + k)·apart + t], for t < count.
+    for many small matrices D (n, n) at once, one in each lane. Of number t < count,
+    D[i, j] is source[place + i·down + j·across + t],  and Y[i, j] goes to target[at + i·apart + j·beside + t].
     """
     m, n = len(A), len(A[0])
     short = "_".join(f"{value:g}" for row in A for value in row)
@@ -98,33 +103,35 @@ def sandwich(A: tuple) -> Any:
         name = f"minicnn_sandwich_{m}x{n}_{short}_{lanes(real)}x{real}"
         if name in module.globals:
             return module.globals[name]
-        function = begin(module, name, [POINTER, INT, POINTER, POINTER, INT], "noinline")
-        target, apart, source, places, count = function.args
+        function = begin(module, name, [POINTER, INT, INT, POINTER, INT, INT, INT], "noinline")
+        target, apart, beside, source, down, across, count = function.args
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         writer = Writer(builder, real)
-        rows = [writer.at(source, builder.load(builder.gep(places, [INT(i)], source_etype=INT), typ=INT)) for i in range(n * n)]
-        results = [writer.at(target, builder.mul(apart, INT(i))) for i in range(m * m)]
+
+        def places(pointer, rows, columns, size):
+            return [writer.at(pointer, builder.add(builder.mul(rows, INT(i)), builder.mul(columns, INT(j))))
+                    for i in range(size) for j in range(size)]
+        numbers, results = places(source, down, across, n), places(target, apart, beside, m)
 
         def step(place, mask):
-            D = [writer.load(writer.at(row, place), mask) for row in rows]
+            D = [writer.load(writer.at(number, place), mask) for number in numbers]
             for i in range(m):
                 row = [sum_of(writer, A[i], D[column::n]) for column in range(n)]              # row i of A · D
-                for k in range(m):
-                    writer.store(sum_of(writer, A[k], row), writer.at(results[i * m + k], place), mask)
+                for j in range(m):
+                    writer.store(sum_of(writer, A[j], row), writer.at(results[i * m + j], place), mask)
         write_steps(function, count, writer, step)
         builder.ret_void()
         return function
 
     @intrinsic
-    def mix(typingctx, target, at, apart, source, place, places, count):
+    def mix(typingctx, target, at, apart, beside, source, place, down, across, count):
         def codegen(context, builder, signature, values):
-            table = context.make_array(places)(context, builder, values[5]).data
             builder.call(write(builder.module, context.get_value_type(target.dtype)),
-                         [pointer(context, builder, signature, values, 0, 1), values[2],
-                          pointer(context, builder, signature, values, 3, 4), builder.bitcast(table, POINTER), values[6]])
+                         [pointer(context, builder, signature, values, 0, 1), values[2], values[3],
+                          pointer(context, builder, signature, values, 4, 5), *values[6:]])
             return context.get_dummy_value()
         integer = types.int64
-        return types.void(target, integer, integer, source, integer, places, integer), codegen
+        return types.void(target, integer, integer, integer, source, integer, integer, integer, integer), codegen
     return mix
 
 
@@ -182,9 +189,50 @@ def _turn(typingctx, target, at, apart, source, place, pitch, rows, columns):
     return types.void(target, integer, integer, source, integer, integer, integer, integer), codegen
 
 
+def write_planes(module: ir.Module, real: ir.Type) -> ir.Function:
+    """The function planes(target, apart, source, pitch, seen, written, count) of a module."""
+    name = f"minicnn_planes_{lanes(real)}x{real}"
+    if name in module.globals:
+        return module.globals[name]
+    function = begin(module, name, [POINTER, INT, POINTER, INT, INT, INT, INT], "noinline")
+    target, apart, source, pitch, seen, written, count = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    writer = Writer(builder, real)
+    seen, written = (builder.bitcast(builder.trunc(bits, ir.IntType(writer.lanes)), writer.bits) for bits in (seen, written))
+    before, loop, end = builder.block, function.append_basic_block("loop"), function.append_basic_block("end")
+    builder.cbranch(builder.icmp_signed(">", count, INT(0)), loop, end)
+    builder.position_at_end(loop)
+    i, row, place = builder.phi(INT), builder.phi(POINTER), builder.phi(POINTER)
+    writer.store(writer.load(place, seen), row, written)
+    after = builder.add(i, INT(1))
+    for phi, first, following in ((i, INT(0), after), (row, target, writer.at(row, apart)), (place, source, writer.at(place, pitch))):
+        phi.add_incoming(first, before)
+        phi.add_incoming(following, loop)
+    builder.cbranch(builder.icmp_signed("<", after, count), loop, end)
+    builder.position_at_end(end)
+    builder.ret_void()
+    return function
+
+
+@intrinsic
+def _planes(typingctx, target, at, apart, source, place, pitch, seen, written, count):
+    """The same register of `count` planes:  target[at + i·apart + lane] = source[place + i·pitch + lane], or 0, for i < count.
+
+    seen, written: bits, one a lane. Only lanes that are written are changed; those that are not seen are not read, and become 0.
+    """
+    def codegen(context, builder, signature, values):
+        function = write_planes(builder.module, context.get_value_type(target.dtype))
+        builder.call(function, [pointer(context, builder, signature, values, 0, 1), values[2],
+                                pointer(context, builder, signature, values, 3, 4), *values[5:]])
+        return context.get_dummy_value()
+    integer = types.int64
+    return types.void(target, integer, integer, source, integer, integer, integer, integer, integer), codegen
+
+
 # Intrinsics: type checkers would miss their first argument.
 copy: Any = _copy
 turn: Any = _turn
+planes: Any = _planes
 
 
 @jit

@@ -98,7 +98,7 @@ class Writer:
 
     def store(self, value: Any, pointer: Any, mask: Any = None) -> None:
         if mask is None:
-            self.builder.store(value, pointer, align=self.align)
+            self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer()), align=self.align)
             return
         store = self.function(f"llvm.masked.store.v{self.lanes}{self.letter}.p0", ir.VoidType(), [self.vector, POINTER, I32, self.bits])
         self.builder.call(store, [value, pointer, I32(self.align), mask])
@@ -136,17 +136,18 @@ def begin(module: ir.Module, name: str, arguments: list[ir.Type], attribute: str
     return function
 
 
-# The tile.  K steps; a (K, rows) packed; the row of b for step k starts at b[offsets[k]]; c (·, pitch).
-ARGUMENTS = [INT, POINTER, POINTER, POINTER, POINTER, INT, INT, INT, BIT]
+# The tile.  K steps; a (K, rows) packed, or as it stands somewhere; the row of b for step k starts at b[offsets[k]]; c (·, pitch).
+ARGUMENTS = [INT, POINTER, POINTER, POINTER, POINTER, INT, INT, INT, BIT, INT, POINTER]
 
 
-def write_tile(module: ir.Module, real: ir.Type, rows: int, vectors: int) -> ir.Function:
-    """The function tile(K, a, b, offsets, c, pitch, count, columns, add) of a module, written when it is first asked for.
+def write_tile(module: ir.Module, real: ir.Type, rows: int, vectors: int, packed: bool) -> ir.Function:
+    """The function tile(K, a, b, offsets, c, pitch, count, columns, add, apart, steps) of a module, written when it is first asked for.
 
     c[i, j] = Σ_k a[k, i] · b[offsets[k] + j], added to what is there if `add`, for i < count ≤ rows and j < columns ≤ vectors · lanes.
+    a[k, i] stands at k·rows + i if packed, else at steps[k] + i·apart, and then only count numbers of it are read for every k.
     """
     width = lanes(real)
-    name = f"minicnn_tile_{rows}x{vectors}_{width}x{real}"
+    name = f"minicnn_tile_{rows}x{vectors}_{width}x{real}{'' if packed else '_apart'}"
     if name in module.globals:
         return module.globals[name]
     function = begin(module, name, ARGUMENTS, "noinline")
@@ -156,24 +157,29 @@ def write_tile(module: ir.Module, real: ir.Type, rows: int, vectors: int) -> ir.
         fits = builder.icmp_signed("<=" if used < vectors else "<", columns, INT(used * width))
         here, there = function.append_basic_block(f"masked{used}"), function.append_basic_block(f"more{used}")
         builder.cbranch(fits, here, there)
-        write_product(function, real, here, end, rows, used, masked=True)
+        write_product(function, real, here, end, rows, used, packed, masked=True)
         builder.position_at_end(there)
     whole = function.append_basic_block("whole")
     builder.branch(whole)
-    write_product(function, real, whole, end, rows, vectors, masked=False)
+    write_product(function, real, whole, end, rows, vectors, packed, masked=False)
     builder.position_at_end(end)
     builder.ret_void()
     return function
 
 
-def write_product(function: ir.Function, real: ir.Type, start: Any, end: Any, rows: int, vectors: int, masked: bool) -> None:
+def write_product(function: ir.Function, real: ir.Type, start: Any, end: Any, rows: int, vectors: int, packed: bool,
+                  masked: bool) -> None:
     """One form of the tile, from the block `start` to the block `end`."""
-    K, a, b, offsets, c, pitch, count, columns, add = function.args
+    K, a, b, offsets, c, pitch, count, columns, add, apart, steps = function.args
     builder = ir.IRBuilder(start)
     writer = Writer(builder, real)
     masks = [None] * (vectors - 1) + [writer.mask(columns, vectors - 1) if masked else None]
     places = [INT(j * writer.lanes) for j in range(vectors)]
     loop, stores = function.append_basic_block("loop"), function.append_basic_block("stores")
+    starts = [writer.at(a, INT(i)) for i in range(rows)]
+    if not packed:                                           # a row that does not exist is read as the first
+        starts = [writer.at(a, builder.select(builder.icmp_signed("<", INT(i), count), builder.mul(apart, INT(i)), INT(0)))
+                  for i in range(rows)]
     builder.cbranch(builder.icmp_signed(">", K, INT(0)), loop, stores)
 
     builder.position_at_end(loop)                            # for k in range(K):
@@ -181,10 +187,10 @@ def write_product(function: ir.Function, real: ir.Type, start: Any, end: Any, ro
     sums = [[builder.phi(writer.vector) for _ in range(vectors)] for _ in range(rows)]
     row = writer.at(b, builder.load(builder.gep(offsets, [k], source_etype=INT), typ=INT))
     loaded = [writer.load(writer.at(row, place), mask) for place, mask in zip(places, masks)]
-    packed = writer.at(a, builder.mul(k, INT(rows)))
+    now = builder.mul(k, INT(rows)) if packed else builder.load(builder.gep(steps, [k], source_etype=INT), typ=INT)
     new = []
     for i in range(rows):
-        factor = writer.spread(builder.load(writer.at(packed, INT(i)), align=writer.align, typ=real))
+        factor = writer.spread(builder.load(writer.at(starts[i], now), align=writer.align, typ=real))
         new.append([writer.fma(factor, loaded[j], sums[i][j]) for j in range(vectors)])
     after = builder.add(k, INT(1))
     builder.cbranch(builder.icmp_signed("<", after, K), loop, stores)
@@ -216,20 +222,29 @@ def write_product(function: ir.Function, real: ir.Type, start: Any, end: Any, ro
     builder.branch(end)
 
 
-def tile(rows: int = ROWS, vectors: int = VECTORS) -> Any:
-    """The tile as a function for jitted code:  tile(K, a, b, offsets, c, pitch, count, columns, add).
+def tile(rows: int = ROWS, vectors: int = VECTORS, packed: bool = True) -> Any:
+    """The tile as a function for jitted code:  tile(K, a, b, offsets, c, pitch, count, columns, add),  and behind that  apart, steps  if
+    a is not packed.
 
-    a, b, c: arrays of one float type, offsets: an int64 array; only the addresses of their first elements are used, so pass b[start:].
-    Nothing is checked: what the offsets and the pitch (in numbers, not bytes) lead to must lie within the arrays.
+    a, b, c: arrays of one float type, offsets, steps: int64 arrays; only the addresses of their first elements are used, so pass
+    b[start:].  Nothing is checked: what offsets, steps and the pitch (in numbers, not bytes) lead to must lie within the arrays.
     """
-    @intrinsic
-    def multiply(typingctx, K, a, b, offsets, c, pitch, count, columns, add):
-        def codegen(context, builder, signature, values):
-            pointers = {place: context.make_array(signature.args[place])(context, builder, values[place]).data for place in (1, 2, 3, 4)}
-            function = write_tile(builder.module, context.get_value_type(c.dtype), rows, vectors)
-            builder.call(function, [builder.bitcast(pointers[place], POINTER) if place in pointers else value
-                                    for place, value in enumerate(values)])
-            return context.get_dummy_value()
-        integer = types.int64
-        return types.void(integer, a, b, offsets, c, integer, integer, integer, types.boolean), codegen
+    arrays = (1, 2, 3, 4) if packed else (1, 2, 3, 4, 10)
+
+    def codegen(context, builder, signature, values):
+        function = write_tile(builder.module, context.get_value_type(signature.args[4].dtype), rows, vectors, packed)
+        given = [builder.bitcast(context.make_array(signature.args[place])(context, builder, value).data, POINTER) if place in arrays
+                 else value for place, value in enumerate(values)]
+        builder.call(function, [*given, INT(0), given[3]] if packed else given)
+        return context.get_dummy_value()
+
+    integer, result = types.int64, types.void
+    if packed:
+        @intrinsic
+        def multiply(typingctx, K, a, b, offsets, c, pitch, count, columns, add):
+            return result(integer, a, b, offsets, c, integer, integer, integer, types.boolean), codegen
+    else:
+        @intrinsic
+        def multiply(typingctx, K, a, b, offsets, c, pitch, count, columns, add, apart, steps):
+            return result(integer, a, b, offsets, c, integer, integer, integer, types.boolean, integer, steps), codegen
     return multiply

@@ -8,19 +8,24 @@ import numpy as np
 import pytest
 
 numba = pytest.importorskip("numba")
-from minicnn.kernels import lines, simd  # noqa: E402
+from minicnn.kernels import comb, lines, simd  # noqa: E402
 
 from .protected import POSSIBLE, Fence  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 DTYPES = ("float32", "float64")
 pytestmark = pytest.mark.skipif(not POSSIBLE, reason="protected pages need mprotect")
-tile, mix = simd.tile(), lines.sandwich(((1, 0, -1), (0.5, 0.25, 0)))
+tile, tile_apart, mix = simd.tile(), simd.tile(packed=False), lines.sandwich(((1, 0, -1), (0.5, 0.25, 0)))
 
 
 @numba.njit
 def run_tile(K, a, b, offsets, c, pitch, count, columns, add):
     tile(K, a, b, offsets, c, pitch, count, columns, add)
+
+
+@numba.njit
+def run_tile_apart(K, a, b, offsets, c, pitch, count, columns, add, apart, steps):
+    tile_apart(K, a, b, offsets, c, pitch, count, columns, add, apart, steps)
 
 
 @numba.njit
@@ -34,8 +39,23 @@ def run_turn(target, at, apart, source, place, pitch, rows, columns):
 
 
 @numba.njit
-def run_sandwich(target, at, apart, source, place, places, count):
-    mix(target, at, apart, source, place, places, count)
+def run_sandwich(target, at, apart, beside, source, place, down, across, count):
+    mix(target, at, apart, beside, source, place, down, across, count)
+
+
+@numba.njit
+def run_planes(target, at, apart, source, place, pitch, seen, written, count):
+    lines.planes(target, at, apart, source, place, pitch, seen, written, count)
+
+
+@numba.njit
+def run_take(target, at, source, place, count):
+    comb.take(target, at, source, place, count)
+
+
+@numba.njit
+def run_interleave(target, at, source, even, odd, count):
+    comb.interleave(target, at, source, even, odd, count)
 
 
 def width(dtype) -> int:
@@ -55,18 +75,27 @@ def test_tile(dtype, before):
         for count, K in ((1, 1), (simd.ROWS - 1, 5), (simd.ROWS, 0)):
             offsets = rng.integers(0, 20, K)
             offsets[:2] = (0, 19)[:K]                        # the first and the last row that b has
-            a = fence.copy(whole(rng, (K, simd.ROWS), dtype))
+            a = whole(rng, (K, simd.ROWS), dtype)
+            apart, steps = 3 * K + 1, 3 * rng.permutation(K)
+            spread = np.full((count - 1) * apart + max(0, 3 * K - 2), 99, dtype)          # a where it is not packed: its first rows alone
+            for i in range(count):
+                spread[i * apart + steps] = a[:, i]
             b = fence.copy(whole(rng, 19 + columns, dtype))
             pitch = columns + 3
             for add in (False, True):
-                c = fence.copy(whole(rng, (count - 1) * pitch + columns, dtype))
+                c = whole(rng, (count - 1) * pitch + columns, dtype)
                 expected = c.copy()
                 for i in range(count):
                     for j in range(columns):
                         total = sum(float(a[k, i]) * float(b[offsets[k] + j]) for k in range(K))
                         expected[i * pitch + j] = total + add * float(c[i * pitch + j])
-                run_tile(K, a.reshape(-1), b, fence.copy(offsets), c, pitch, count, columns, add)
-                np.testing.assert_array_equal(c, expected, f"{columns} columns, {count} rows, {K} steps, add={add}")
+                for packed in (True, False):
+                    found, arguments = fence.copy(c), (b, fence.copy(offsets))
+                    if packed:
+                        run_tile(K, fence.copy(a).reshape(-1), *arguments, found, pitch, count, columns, add)
+                    else:
+                        run_tile_apart(K, fence.copy(spread), *arguments, found, pitch, count, columns, add, apart, fence.copy(steps))
+                    np.testing.assert_array_equal(found, expected, f"{columns} columns, {count} rows, {K} steps, {add=}, {packed=}")
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -105,16 +134,57 @@ def test_sandwich(dtype, before):
     rng, fence = np.random.default_rng(3), Fence(before)
     A = np.array([[1, 0, -1], [0.5, 0.25, 0]])
     for count in range(1, 3 * width(dtype)):
-        places = rng.permutation(9) * 2
-        source = fence.copy(whole(rng, 16 + count, dtype))
-        target = fence.copy(np.full(3 * (count + 1) + count, 99, dtype))
+        down, across, apart, beside = count + 3, 1, 2 * count + 5, count + 1
+        source = fence.copy(whole(rng, 2 * down + 2 * across + count, dtype))
+        target = fence.copy(np.full(apart + beside + count, 99, dtype))
         expected = target.copy()
         for t in range(count):
-            D = np.array([source[place + t] for place in places], float).reshape(3, 3)
-            for i, value in enumerate((A @ D @ A.T).reshape(-1)):
-                expected[i * (count + 1) + t] = value
-        run_sandwich(target, 0, count + 1, source, 0, places, count)
+            D = np.array([[source[i * down + j * across + t] for j in range(3)] for i in range(3)], float)
+            for (i, j), value in np.ndenumerate(A @ D @ A.T):
+                expected[i * apart + j * beside + t] = value
+        run_sandwich(target, 0, apart, beside, source, 0, down, across, count)
         np.testing.assert_array_equal(target, expected, f"{count} matrices")
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_planes(dtype, before):
+    """Whatever lanes are seen and written, nothing else is read or changed."""
+    rng, fence, n = np.random.default_rng(4), Fence(before), width(dtype)
+    for count in (0, 1, 4):
+        for first in range(n):
+            for last in range(first, n):
+                seen = sum(1 << lane for lane in range(first, last + 1) if rng.random() < 0.7 or lane in (first, last))
+                written = seen | 1 << first
+                pitch, apart = n + 2, n + 5
+                source = fence.copy(whole(rng, max(0, count - 1) * pitch + last - first + 1, dtype))
+                target = fence.copy(np.full(max(0, count - 1) * apart + last - first + 1, 99, dtype))
+                expected = target.copy()
+                for i in range(count):
+                    for lane in range(first, last + 1):
+                        if written >> lane & 1:
+                            expected[i * apart + lane - first] = source[i * pitch + lane - first] if seen >> lane & 1 else 0
+                run_planes(target, -first, apart, source, -first, pitch, seen, written, count)
+                np.testing.assert_array_equal(target, expected, f"{count} planes, lanes {seen:b} of {written:b}")
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_second_number(dtype, before):
+    rng, fence = np.random.default_rng(5), Fence(before)
+    for count in range(5 * width(dtype)):
+        source = fence.copy(whole(rng, max(0, 2 * count - 1), dtype))
+        target = fence.copy(np.full(count, 99, dtype))
+        run_take(target, 0, source, 0, count)
+        np.testing.assert_array_equal(target, source[::2], f"take {count}")
+        half = (count + 1) // 2
+        odd = 0 if before else half + 3                      # the odd numbers first, or last: beside the protected page
+        even = count // 2 + 3 if before else 0
+        source = fence.copy(whole(rng, (even + half) if before else odd + count // 2, dtype))
+        target = fence.copy(np.full(count, 99, dtype))
+        run_interleave(target, 0, source, even, odd, count)
+        for i in range(count):
+            assert target[i] == source[(odd if i % 2 else even) + i // 2], f"interleave {count}, number {i}"
 
 
 def test_an_unknown_set_of_registers_is_refused(monkeypatch):

@@ -10,6 +10,7 @@ from .subject import Subject
 
 ENOUGH = 8                    # elements of an array found wrong beyond doubt: the others are not asked as carefully
 TINY = 1e-300
+ZERO = 1e-10                  # a gradient is 0 where a step of the size of x would move an output of size 1 by less
 BLUR = 1e-2                   # the largest part of a gradient that rounding may hide
 PRECISION = 1e-8              # what is asked of a directional derivative, relative to its terms
 
@@ -23,7 +24,10 @@ class Leaf:
         self.size = size(self.x)
         # Rounding leaves about ε·Σ|u·y| / h in a quotient: a gradient that is smaller than this over the tolerance, such as that of a bias
         # before a batch norm, which is zero, cannot be told from it and is measured against this size instead of its own.
-        self.rounding = 10 * EPSILON * (np.abs(point.U) @ np.abs(point.y))
+        # Where backward says 0, an output that happens to be nearly 0 is taken for a sum like the others, rounded as they are.
+        U, y = np.abs(point.U), np.abs(point.y)
+        self.nothing = np.abs(self.analytic).reshape(len(U), -1).max(axis=1, initial=0.0) * self.size <= ZERO * U.max(axis=1, initial=0.0)
+        self.rounding = 10 * EPSILON * np.where(self.nothing, U @ np.maximum(y, y.mean() if y.size else 0.0), U @ y)
         self.direction = rng.standard_normal(self.x.shape) * self.size if self.x.size else np.zeros(self.x.shape)
 
     def measure(self, probes: list) -> list:
@@ -64,8 +68,8 @@ class Leaf:
 
     def resolve(self, analytic: np.ndarray, numeric: np.ndarray, step: float, by_complex: bool) -> None:
         """Complain where rounding hides the gradient: a check that cannot fail has found nothing."""
-        blur, U, y = self.rounding / step, np.abs(self.point.U).max(axis=1), float(np.abs(self.point.y).max())
-        zero = (analytic * self.size <= 1e-10 * U) & (numeric <= blur)                       # nothing there, as far as one can see
+        blur, y = self.rounding / step, float(np.abs(self.point.y).max())
+        zero = self.nothing & (numeric <= blur)                                              # as far as one can see
         if not by_complex and np.any((blur > BLUR * np.maximum(analytic, numeric)) & ~zero):
             self.subject.complain(f"{self.name}: the gradient, {float(analytic.max()):.0e}, is lost in the rounding of the outputs, which "
                                   f"are up to {y:.0e}: differences resolve {float(blur.max()):.0e}. Scale or shift the function")
