@@ -4,11 +4,11 @@ Numba's cache notices an edit of the file that a function stands in, not of a he
 So each kernel file has a cache folder named after a hash of itself, of every kernel file that it imports, and of the versions of
 Python, Numba, NumPy, this CPU and the vector registers used: an edit anywhere below leads to another folder.
 """
-import ast
 import hashlib
 import inspect
 import os
 import platform
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -29,17 +29,20 @@ HERE = Path(__file__).resolve().parent
 config: Any = numba.config       # pyright: ignore[reportPrivateImportUsage]  its names are set from the environment
 
 
-def _imports(file: Path) -> set[Path]:
-    """The kernel files that a kernel file imports, by reading its relative imports."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            for path in [base, *(base / alias.name for alias in node.names)]:
-                for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-                    if candidate.is_file() and HERE in candidate.parents:
-                        found.add(candidate)
-    return found
+RELATIVE = re.compile(r"^[ \t]*from (\.+)([\w.]*) import (\([^)]*\)|(?:.*\\\n)*.*)", re.MULTILINE)
+
+
+@lru_cache(maxsize=None)
+def _read(file: Path) -> tuple[bytes, set[Path]]:
+    """A kernel file's content, and the kernel files that it imports: what its text says, since to parse it takes ten times as long."""
+    content, found = file.read_bytes(), set()
+    for dots, module, names in RELATIVE.findall(content.decode("utf-8")):
+        base = file.parents[len(dots) - 1].joinpath(*module.split("."))
+        for path in [base, *(base / name for name in re.findall(r"\w+", names))]:
+            for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+                if HERE in candidate.parents and candidate.is_file():
+                    found.add(candidate)
+    return content, found
 
 
 @lru_cache(maxsize=None)
@@ -50,10 +53,10 @@ def _key(file: Path) -> str:
         path = queue.pop()
         if path not in files:
             files.add(path)
-            queue.extend(_imports(path))
+            queue.extend(_read(path)[1])
     digest = hashlib.sha256()
     for path in sorted(files):
-        digest.update(path.name.encode() + path.read_bytes())
+        digest.update(path.name.encode() + _read(path)[0])
     versions = (sys.version, numba.__version__, np.__version__)
     for part in (*versions, llvmlite.binding.get_host_cpu_name(), platform.machine(), os.environ.get("MINICNN_SIMD", "")):
         digest.update(part.encode())

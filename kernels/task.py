@@ -28,7 +28,6 @@ from zlib import crc32
 
 import llvmlite.binding
 import numba
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -45,11 +44,12 @@ class Task:
     def __init__(self, function, arguments: str):
         self.function, self.arguments = function, arguments
         self.symbol = f"minicnn_{function.__module__.rpartition('kernels.')[2].replace('.', '_')}_{function.__name__}"
+        self.typed = place_of_type(arguments)
         self.compiled: dict = {}
         self.call = caller(self.symbol, arguments)
         self.launch = jit(launcher(self.symbol, arguments))
 
-    def ready(self, dtype: np.dtype) -> None:
+    def ready(self, dtype) -> None:
         """Compile for the floating-point type, or load what was compiled before, and make it known by name."""
         if dtype not in self.compiled:
             _launch_threads()                               # which registers what launches a task
@@ -60,7 +60,7 @@ class Task:
 
     def run(self, count: int, *arguments) -> None:
         """The task for number = 0 … count − 1, its first argument, on many threads; a single one on this thread."""
-        self.ready(next(a.dtype for a in arguments if isinstance(a, np.ndarray) and a.dtype.kind == "f"))
+        self.ready(arguments[self.typed - 1].dtype)
         self.launch(count, *arguments)
 
 
@@ -68,9 +68,15 @@ def signature(arguments: str, dtype) -> str:
     return "void(" + re.sub(r"\bT\b", str(dtype), arguments) + ")"
 
 
-def float_type(arguments) -> Any:
-    """The floating-point type of the first array that has one."""
-    return next(a.dtype for a in arguments if isinstance(a, types.Array) and isinstance(a.dtype, types.Float))
+def place_of_type(arguments: str) -> int:
+    """Which argument is the first array of T, and tells what T is."""
+    depth = place = 0
+    for at, letter in enumerate(arguments):
+        if arguments.startswith("T[", at):
+            return place
+        depth += (letter in "([") - (letter in ")]")
+        place += letter == "," and depth == 0
+    raise ValueError(f"task: expected an array of T among the arguments, got {arguments!r}")
 
 
 def declared(module, symbol: str, values) -> Any:
@@ -85,7 +91,7 @@ def cast(context, builder, values, given, wanted) -> list:
 def caller(symbol: str, expected: str) -> Any:
     """What jitted code calls with the arguments as one tuple: casts them and emits a call of the name."""
     def call(typingctx, arguments):
-        dtype = float_type(arguments)
+        dtype = arguments[place_of_type(expected)].dtype
         wanted, _ = normalize_signature(signature(expected, dtype))
 
         def codegen(context, builder, signature, values):
@@ -106,7 +112,7 @@ def launcher(symbol: str, expected: str) -> Any:
     sizes[0]. An array that starts at address 0, in steps of 1, makes of the address the number itself; data leads to the arguments.
     """
     def emit(typingctx, count, arguments):
-        dtype = float_type(arguments)
+        dtype = arguments[place_of_type(expected) - 1].dtype
         wanted, _ = normalize_signature(signature(expected, dtype))
         name = f"{symbol}_{dtype}"
 

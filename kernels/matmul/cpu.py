@@ -1,9 +1,10 @@
-"""Matrix product in Numba: the output is cut into fixed tiles, and BLAS, on one thread, makes each of them.
+"""Matrix product in Numba: the output is cut into fixed pieces, which run on many threads.
 
-    1  tiles       one BLAS product a tile; the tiles of all matrices of a stack run on many threads.          the default
+    1  gemm     one call of BLAS, on one thread, for each piece.
+    2  tiles    vector tiles, on copies of the operands in the order in which they are read: tiles.py.             the default
 
-BLAS left to itself would cut by the number of its threads, and the bits of the sums would follow. Only the output is cut here, never
-the sum over k: no partial results, and the same bits with any number of threads.
+BLAS left to itself would cut by the number of its threads, and the bits of the sums would follow. Here the shapes alone say how the
+output is cut, and where a sum over k is interrupted: the same bits with any number of threads.
 """
 import numpy as np
 from numba import prange
@@ -11,14 +12,15 @@ from numba import prange
 from .. import memory
 from ..blas import gemm
 from ..jit import jit
-from . import as_matrices, broadcast, output_shape
+from . import as_matrices, broadcast, output_shape, tiles
 
-TILE_M, TILE_N = 64, 256           # rows and columns of a tile: smaller ones make BLAS read the operands too often
+TILE_M, TILE_N = 64, 256           # rows and columns of a piece for BLAS: with smaller ones it reads the operands too often
 
 
 @jit(parallel=True)
-def run(transpose_a, transpose_b, m, n, k, a, lda, a_starts, b, ldb, b_starts, beta, out):
-    """out (stack, m, n) = op(a)·op(b) + beta · out.  a, b: flat; matrix i of the stack starts at a_starts[i], b_starts[i]."""
+def run_gemm(transpose_a, transpose_b, m, n, k, a, a_starts, b, b_starts, add, out):
+    """out (stack, m, n) = op(a)·op(b), added to what is there if `add`.  a, b: flat; matrix i of the stack starts at a_starts[i] …"""
+    lda, ldb, beta = m if transpose_a else k, k if transpose_b else n, out.dtype.type(1 if add else 0)
     tiles_m, tiles_n = (m + TILE_M - 1) // TILE_M, (n + TILE_N - 1) // TILE_N
     for task in prange(out.shape[0] * tiles_m * tiles_n):
         i, row, column = task // (tiles_m * tiles_n), task // tiles_n % tiles_m * TILE_M, task % tiles_n * TILE_N
@@ -34,17 +36,20 @@ def starts(shape, stack) -> np.ndarray:
     return np.broadcast_to(numbers, stack).ravel()
 
 
-def product(a, b, transpose_a=False, transpose_b=False, out=None):
+ALGORITHMS = {"gemm": run_gemm, "tiles": tiles.run}
+
+
+def product(a, b, transpose_a=False, transpose_b=False, out=None, algorithm="tiles"):
     """op(a) · op(b) for stacks of matrices, C-contiguous; added to out where it is given.  op swaps the last two axes."""
     m, k = a.shape[:-3:-1] if transpose_a else a.shape[-2:]
     n = b.shape[-2] if transpose_b else b.shape[-1]
     stack = broadcast(a.shape[:-2], b.shape[:-2])
-    beta = a.dtype.type(0 if out is None else 1)
+    add = out is not None
     if out is None:
         out = (memory.empty if k else memory.zeros)((*stack, m, n), a.dtype)
     if out.size and k:
-        run(transpose_a, transpose_b, m, n, k, a.reshape(-1), a.shape[-1], starts(a.shape, stack),
-            b.reshape(-1), b.shape[-1], starts(b.shape, stack), beta, out.reshape(-1, m, n))
+        ALGORITHMS[algorithm](transpose_a, transpose_b, m, n, k, a.reshape(-1), starts(a.shape, stack), b.reshape(-1),
+                              starts(b.shape, stack), add, out.reshape(-1, m, n))
     return out
 
 
@@ -59,17 +64,17 @@ def sum_to(g, shape):
     return total
 
 
-def forward(a, b):
+def forward(a, b, *, algorithm="tiles"):
     left, right = as_matrices(a.shape, b.shape)
     shape = output_shape(a.shape, b.shape)
     A, B = a.reshape(left), b.reshape(right)
     if B.ndim == 2:
         A = A.reshape(1, -1, left[-1]) if A.size else A                      # one b for the whole stack: a single tall matrix
-    return product(A, B).reshape(shape), (a, b)
+    return product(A, B, algorithm=algorithm).reshape(shape), (a, b, algorithm)
 
 
 def backward(grad_output, saved, needs):
-    a, b = saved
+    a, b, algorithm = saved
     left, right = as_matrices(a.shape, b.shape)
     A, B = a.reshape(left), b.reshape(right)
     g = grad_output.reshape(*broadcast(left[:-2], right[:-2]), left[-2], right[-1])
@@ -77,7 +82,7 @@ def backward(grad_output, saved, needs):
         A, g = A.reshape(-1, left[-1]), g.reshape(-1, right[-1])
     grad_a = grad_b = None
     if needs[0]:
-        grad_a = sum_to(product(g, B, transpose_b=True), A.shape).reshape(a.shape)
+        grad_a = sum_to(product(g, B, transpose_b=True, algorithm=algorithm), A.shape).reshape(a.shape)
     if needs[1]:
-        grad_b = sum_to(product(A, g, transpose_a=True), B.shape).reshape(b.shape)
+        grad_b = sum_to(product(A, g, transpose_a=True, algorithm=algorithm), B.shape).reshape(b.shape)
     return grad_a, grad_b

@@ -18,7 +18,8 @@ class Adagrad(Optimizer):
         super().check(group)
         self.at_least_zero(group, "lr_decay", "initial_accumulator_value", "eps")
 
-    def update(self, step, p, param, grad, state, group):
+    def arguments(self, p, state, group):
         state["step"] = state.get("step", 0) + 1
-        step(param, grad, self.array(state, "sum", p, group["initial_accumulator_value"]), lr=group["lr"], lr_decay=group["lr_decay"],
-             weight_decay=group["weight_decay"], eps=group["eps"], maximize=group["maximize"], t=state["step"])
+        return (self.array(state, "sum", p, group["initial_accumulator_value"]),), dict(
+            lr=group["lr"], lr_decay=group["lr_decay"], weight_decay=group["weight_decay"], eps=group["eps"], maximize=group["maximize"],
+            t=state["step"])

@@ -21,12 +21,12 @@ class Adam(Optimizer):
             raise ValueError(f"{type(self).__name__}: betas should be two numbers, got {group['betas']!r}")
         self.decays(group, "betas", group["betas"])
 
-    def update(self, step, p, param, grad, state, group):
+    def arguments(self, p, state, group):
         state["step"] = state.get("step", 0) + 1
         largest = self.array(state, "max_exp_avg_sq", p) if group["amsgrad"] else None
-        step(param, grad, self.array(state, "exp_avg", p), self.array(state, "exp_avg_sq", p), largest, lr=group["lr"],
-             beta1=group["betas"][0], beta2=group["betas"][1], eps=group["eps"], weight_decay=group["weight_decay"],
-             amsgrad=group["amsgrad"], maximize=group["maximize"], t=state["step"])
+        return (self.array(state, "exp_avg", p), self.array(state, "exp_avg_sq", p), largest), dict(
+            lr=group["lr"], beta1=group["betas"][0], beta2=group["betas"][1], eps=group["eps"], weight_decay=group["weight_decay"],
+            amsgrad=group["amsgrad"], maximize=group["maximize"], t=state["step"])
 
 
 class AdamW(Adam):

@@ -14,7 +14,7 @@ from ..tensor import Tensor
 
 
 class Optimizer:
-    """A subclass names its kernel, checks its options, and says in `update` with which state and scalars the kernel runs.
+    """A subclass names its kernel, checks its options, and says in `arguments` with which state and options the kernel runs.
 
     param_groups   dicts: "params", a list of Tensors, and the options (lr, weight_decay …) that hold for them; a schedule writes lr here
     state          parameter -> dict of arrays and numbers, made at its first step
@@ -93,25 +93,41 @@ class Optimizer:
         with no_grad():
             for group in self.param_groups:
                 self.check(group)                          # somebody may have set a rate of NaN meanwhile
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._step(p, group)
+                self._step([p for p in group["params"] if p.grad is not None], group)
         return loss
 
-    def _step(self, p: Tensor, group: dict[str, Any]) -> None:
-        param, grad = contiguous(p.data, p.device), contiguous(p.grad.data.astype(p.dtype, copy=False), p.device)
-        kernels.module(self.kernel).output_shape(param.shape, grad.shape)
-        state = self.state.setdefault(p, {})
-        for name, value in state.items():
-            if isinstance(value, np.ndarray) and value.dtype != p.dtype:                  # the model was converted meanwhile
-                state[name] = value.astype(p.dtype)
-        self.update(devices.kernel(self.kernel, p.device).step, p, param, grad, state, group)
-        if param is not p.data:
+    def _step(self, params: list[Tensor], group: dict[str, Any]) -> None:
+        """One step of the parameters of a group: their arrays are collected, and the kernel takes them all at once, if it can."""
+        calls: dict[str, list] = {}                                                # device -> [(arrays, options)], as step takes them
+        copied = []
+        for p in params:
+            param, grad, state = contiguous(p.data, p.device), p.grad.data, self.state.setdefault(p, {})
+            if grad.dtype != p.dtype or not grad.flags.c_contiguous:
+                grad = contiguous(grad.astype(p.dtype, copy=False), p.device)
+            for name, value in state.items():
+                if isinstance(value, np.ndarray) and (value.dtype != p.dtype or not value.flags.c_contiguous):
+                    state[name] = contiguous(value.astype(p.dtype), p.device)     # the model was converted meanwhile
+            arrays, options = self.arguments(p, state, group)
+            if any(a is not None and a.shape != param.shape for a in (grad, *arrays)):
+                shapes = [None if a is None else a.shape for a in (grad, *arrays)]
+                kernels.module(self.kernel).output_shape(param.shape, *shapes)     # says what is wrong
+            calls.setdefault(p.device, []).append(((param, grad, *arrays), options))
+            if param is not p.data:
+                copied.append((p, param))
+        for device, batch in calls.items():
+            kernel = devices.kernel(self.kernel, device)
+            if hasattr(kernel, "steps"):
+                kernel.steps(batch)
+            else:
+                for arrays, options in batch:
+                    kernel.step(*arrays, **options)
+        for p, param in copied:
             p.data[...] = param
-        p.version[0] += 1
+        for p in params:
+            p.version[0] += 1
 
-    def update(self, step: Callable, p: Tensor, param, grad, state: dict[str, Any], group: dict[str, Any]) -> None:
-        """Run the kernel's step on the arrays of one parameter."""
+    def arguments(self, p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        """What the kernel's step takes beside a parameter and its gradient: the arrays of state, and the options."""
         raise NotImplementedError
 
     def array(self, state: dict[str, Any], name: str, p: Tensor, fill: float = 0.0):

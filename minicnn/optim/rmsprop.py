@@ -20,7 +20,7 @@ class RMSprop(Optimizer):
         super().check(group)
         self.at_least_zero(group, "eps", "momentum", "alpha")
 
-    def update(self, step, p, param, grad, state, group):
+    def arguments(self, p, state, group):
         average = self.array(state, "grad_avg", p) if group["centered"] else None
         buffer = self.array(state, "momentum_buffer", p) if group["momentum"] else None
-        step(param, grad, self.array(state, "square_avg", p), average, buffer, **{k: v for k, v in group.items() if k in self.defaults})
+        return (self.array(state, "square_avg", p), average, buffer), {name: group[name] for name in self.defaults}

@@ -22,8 +22,8 @@ class SGD(Optimizer):
             raise ValueError(f"SGD: nesterov needs a momentum above 0 and no dampening, got momentum={group['momentum']!r}, "
                              f"dampening={group['dampening']!r}")
 
-    def update(self, step, p, param, grad, state, group):
+    def arguments(self, p, state, group):
         first = "momentum_buffer" not in state
         buffer = self.array(state, "momentum_buffer", p) if group["momentum"] else None
-        step(param, grad, buffer, lr=group["lr"], momentum=group["momentum"], dampening=0.0 if first else group["dampening"],
-             weight_decay=group["weight_decay"], nesterov=group["nesterov"], maximize=group["maximize"])
+        return (buffer,), dict(lr=group["lr"], momentum=group["momentum"], dampening=0.0 if first else group["dampening"],
+                               weight_decay=group["weight_decay"], nesterov=group["nesterov"], maximize=group["maximize"])
