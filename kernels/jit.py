@@ -27,6 +27,8 @@ from . import threads
 FAST = {"contract", "reassoc", "nsz"}
 HERE = Path(__file__).resolve().parent
 config: Any = numba.config       # pyright: ignore[reportPrivateImportUsage]  its names are set from the environment
+if not os.environ.get("NUMBA_THREADING_LAYER_PRIORITY"):
+    config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]            # see threads.py
 
 
 RELATIVE = re.compile(r"^[ \t]*from (\.+)([\w.]*) import (\([^)]*\)|(?:.*\\\n)*.*)", re.MULTILINE)

@@ -34,6 +34,7 @@ from numba.core import cgutils
 from numba.core.sigutils import normalize_signature
 from numba.np.ufunc.parallel import _launch_threads
 
+from . import threads
 from .elementary import intrinsic
 from .jit import cache_of, FAST, jit
 
@@ -52,16 +53,17 @@ class Task:
     def ready(self, dtype) -> None:
         """Compile for the floating-point type, or load what was compiled before, and make it known by name."""
         if dtype not in self.compiled:
-            _launch_threads()                               # which registers what launches a task
+            threads.start(_launch_threads)                  # which registers what launches a task
             with cache_of(self.function):
                 self.compiled[dtype] = numba.cfunc(signature(self.arguments, dtype), cache=True, fastmath=FAST,
                                                    error_model="numpy")(self.function)
             llvmlite.binding.add_symbol(f"{self.symbol}_{dtype}", self.compiled[dtype].address)
 
     def run(self, count: int, *arguments) -> None:
-        """The task for number = 0 … count − 1, its first argument, on many threads; a single one on this thread."""
+        """The task for number = 0 … count − 1, its first argument, on as many threads as kernels may use (see threads.pool)."""
         self.ready(arguments[self.typed - 1].dtype)
-        self.launch(count, *arguments)
+        with threads.pool(count) as several:
+            self.launch(several, count, *arguments)
 
 
 def signature(arguments: str, dtype) -> str:
@@ -105,41 +107,40 @@ def caller(symbol: str, expected: str) -> Any:
 
 
 def launcher(symbol: str, expected: str) -> Any:
-    """launch(count, *arguments): packs the arguments, and hands Numba's threads a function that unpacks them and calls the task.
+    """launch(threads, count, *arguments): packs the arguments, and hands Numba's threads, or this thread alone, a function that unpacks
+    them and calls the task.
 
     Numba's entry for a loop on many threads is  numba_parallel_for(function, arrays, sizes, steps, data, …): each thread calls
     function(arrays, sizes, steps, data) for its part of the numbers, with arrays[0] moved to the beginning of the part and its length in
     sizes[0]. An array that starts at address 0, in steps of 1, makes of the address the number itself; data leads to the arguments.
     """
-    def emit(typingctx, count, arguments):
+    def emit(typingctx, several, count, arguments):
         dtype = arguments[place_of_type(expected) - 1].dtype
         wanted, _ = normalize_signature(signature(expected, dtype))
         name = f"{symbol}_{dtype}"
 
         def codegen(context, builder, signature, values):
-            packed = cast(context, builder, cgutils.unpack_tuple(builder, values[1]), arguments, wanted[1:])
+            several, count, given = values
+            packed = cast(context, builder, cgutils.unpack_tuple(builder, given), arguments, wanted[1:])
             structure = ir.LiteralStructType([v.type for v in packed])
-            part = write_part(builder.module, name, structure)
             data = cgutils.alloca_once_value(builder, cgutils.make_anonymous_struct(builder, packed, structure))
-            arrays, sizes, steps = (cgutils.alloca_once_value(builder, v) for v in (ir.Constant(BYTES, None), values[0], INT(1)))
-            single = builder.icmp_signed("==", values[0], INT(1))
-            with builder.if_else(single) as (then, otherwise):
-                with then:                                   # no thread is woken for that
-                    builder.call(declared(builder.module, name, [INT(0), *packed]), [INT(0), *packed])
-                with otherwise:
-                    threads = cgutils.get_or_insert_function(builder.module, ir.FunctionType(I32, []), "get_num_threads")
-                    parts = [builder.bitcast(part, BYTES), arrays, sizes, steps, builder.bitcast(data, BYTES), INT(0), INT(1),
-                             builder.call(threads, [])]
+            arrays, sizes, steps = (cgutils.alloca_once_value(builder, v) for v in (ir.Constant(BYTES, None), count, INT(1)))
+            part, whole = write_part(builder.module, name, structure), [arrays, sizes, steps, builder.bitcast(data, BYTES)]
+            with builder.if_else(builder.icmp_signed(">", several, INT(1))) as (on_many, on_this):
+                with on_many:
+                    parts = [builder.bitcast(part, BYTES), *whole, INT(0), INT(1), builder.trunc(several, I32)]
                     builder.call(declared(builder.module, "numba_parallel_for", parts), parts)
+                with on_this:
+                    builder.call(part, whole)
             return context.get_dummy_value()
 
-        return types.void(types.int64, arguments), codegen
+        return types.void(types.int64, types.int64, arguments), codegen
     emit.__name__ = f"launch_{symbol}"
 
     # What a function encloses is part of its key in Numba's cache, and an intrinsic is not pickled alike in every process: so it is a
     # global name here, and the name of the function, which is that of its cache file, says which arguments it packs.
-    def launch(count, *arguments):
-        hand_over(count, arguments)                          # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+    def launch(several, count, *arguments):
+        hand_over(several, count, arguments)                          # noqa: F821  # pyright: ignore[reportUndefinedVariable]
     made = FunctionType(launch.__code__, {"hand_over": intrinsic(emit)}, f"launch_{symbol}")
     made.__module__, made.__qualname__ = __name__, f"launch_{symbol}_{crc32(expected.encode()):08x}"
     return made

@@ -3,8 +3,15 @@
 The order in which a sum is taken decides its last bits. BLAS libraries split a product by the number of their threads, so their bits
 change with it. Here the split depends on shapes alone: kernels cut a product into fixed tiles, run the tiles on many threads, and
 hold BLAS itself to one thread inside.
+
+Whose threads: those of OpenMP where Numba has it, as nearly everywhere; it may be called from several Python threads, and its threads
+sleep when there is nothing to do. Never more threads than there are processors compute at once: while one Python thread has woken them,
+the kernels that another one calls (a loader's, say) run on that thread alone, to the same bits. So they do in a process that was forked
+from one whose threads had started, since a fork takes no threads along; spawned processes start their own.
 """
 import os
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -14,6 +21,9 @@ WAIT_POLICY_IS_OURS = "OMP_WAIT_POLICY" not in os.environ          # not the use
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _wanted = [0]                                   # 0: as many as there are processors
+_woken = threading.Lock()                       # held while a kernel has woken the threads
+_started = [False]
+_lost = [False]                                 # forked from a process whose threads had started
 
 
 @lru_cache(maxsize=1)
@@ -37,6 +47,42 @@ def set_num_threads(count: int) -> None:
         raise ValueError(f"set_num_threads: expected a whole number of at least 1, got {count!r}")
     _wanted[0] = int(count)
     _apply()
+
+
+def start(launch: Callable[[], None]) -> None:
+    """Start Numba's threads, unless they have started, or were lost in a fork."""
+    if not (_started[0] or _lost[0]):
+        launch()
+        _started[0] = True
+
+
+@contextmanager
+def pool(count: int) -> Iterator[int]:
+    """How many threads a kernel of so many tasks may wake inside."""
+    several = 1 if _lost[0] else min(count, get_num_threads(), _most())
+    if several > 1 and _woken.acquire(blocking=False):
+        try:
+            yield several
+        finally:
+            _woken.release()
+    else:
+        yield 1
+
+
+@lru_cache(maxsize=1)
+def _most() -> int:
+    """Threads that Numba starts."""
+    import numba
+    return numba.config.NUMBA_NUM_THREADS           # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
+
+
+def _after_fork():
+    global _woken
+    _woken, _lost[0] = threading.Lock(), _started[0]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _apply():

@@ -1,0 +1,78 @@
+"""Kernels beside other threads and in other processes: the same bits everywhere, and no more threads than there are processors."""
+import multiprocessing
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+import minicnn as mc  # noqa: E402
+from minicnn import nn  # noqa: E402
+from minicnn.kernels import threads  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def step(seed: int) -> bytes:
+    """The bits of the gradients of a small network; the same for the same seed, whoever computes them."""
+    mc.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 40, 3, padding=1), nn.BatchNorm2d(40), nn.ReLU(), nn.Conv2d(40, 33, 3), nn.MaxPool2d(2),
+                          nn.Flatten(), nn.Linear(33 * 4 * 5, 7))
+    x = mc.Tensor(np.random.default_rng(seed).standard_normal((4, 3, 10, 12)).astype("float32"))
+    model(x).sum().backward()
+    return b"".join(p.grad.numpy().tobytes() for p in model.parameters())
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    before = mc.get_num_threads()
+    mc.set_num_threads(2)
+    yield
+    mc.set_num_threads(before)
+
+
+def test_python_threads_at_once():
+    """Kernels beside a loader whose threads call kernels too."""
+    x = [np.random.default_rng(i).standard_normal((8, 40, 20, 21)).astype("float32") for i in range(6)]
+    w = np.random.default_rng(9).standard_normal((50, 40, 3, 3)).astype("float32")
+
+    def products(i):
+        return mc.functional.conv2d(mc.Tensor(x[i]), mc.Tensor(w), padding=1).numpy().tobytes()
+    alone = [products(i) for i in range(6)]
+    with ThreadPoolExecutor(4) as several:
+        for _ in range(5):
+            assert list(several.map(products, range(6))) == alone
+
+
+def test_threads_are_woken_once():
+    with threads.pool(10) as first, ThreadPoolExecutor(1) as other:
+        def seen():
+            with threads.pool(10) as several:
+                return several
+        assert first == 2 and other.submit(seen).result() == 1
+    with threads.pool(10) as again, ThreadPoolExecutor(1):
+        assert again == 2
+    with threads.pool(1) as single:
+        assert single == 1
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_other_processes(method):
+    expected = step(3)
+    with multiprocessing.get_context(method).Pool(2) as processes:
+        assert processes.map_async(step, [3, 3]).get(120) == [expected] * 2
+
+
+def test_a_forked_process_takes_no_threads_along():
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("this system has no fork")
+    program = ("import os; from tests.test_threads import step, threads; step(1)\n"
+               "pid = os.fork()\n"
+               "if not pid:\n    step(1)\n    with threads.pool(8) as several:\n        os._exit(several)\n"
+               "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "1", done.stdout + done.stderr
