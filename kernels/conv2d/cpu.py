@@ -4,20 +4,24 @@
     im2col      the reference: the columns of a whole image, then one matrix product.                         columns.py
     tiled       the same, a few output rows at a time, so that the columns stay in the cache.                 columns.py
     flat        vector tiles that read the image itself: im2col without the copy.                             flat.py, weights.py
+    packed      vector tiles that read columns, a few at a time, copied as tiles read best.                   packed.py, packed_weights.py
 
 To stand on one rung:  F.conv2d under  minicnn.use_algorithm("conv2d", "im2col"),  or  algorithm="im2col"  here. A rung that does not fit
 a shape hands it to the one that would have been chosen.
 """
 from .. import memory
 from ..task import task
-from . import columns, flat, output_shape, weights
+from . import columns, flat, output_shape, packed, packed_weights, weights
 
-ALGORITHMS = ("direct", "im2col", "tiled", "flat")
+ALGORITHMS = ("direct", "im2col", "tiled", "flat", "packed")
 COLUMNS = ("direct", "im2col", "tiled")
+FORWARD = {"flat": flat.forward, "packed": packed.forward}
+GRADIENT_X = {"flat": flat.gradient_x, "packed": packed.gradient_x}
+GRADIENT_WEIGHT = {"flat": weights.gradient_weight, "packed": packed_weights.gradient_weight}
 
 
-def choose(weight_shape) -> str:
-    """The rung for a weight (G, K/G, C/G, R, S)."""
+def choose(direction, weight_shape, stride, output) -> str:
+    """The rung for a weight (G, K/G, C/G, R, S), outputs (P, Q) and one direction: "forward", "gradient_x" or "gradient_weight"."""
     G, Kg, Cg, R, S = weight_shape
     return "direct" if G > 1 and Kg * Cg <= 16 else "flat"
 
@@ -41,10 +45,10 @@ def convolve(x, weight, bias, output, *, stride, padding, dilation, groups, algo
     """y (N, K, P, Q) of x (N, C, H, W), weight (K, C/G, R, S), bias (K,) or None.  output: (P, Q)."""
     weight = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     before, y = (padding[0][0], padding[1][0]), memory.empty((x.shape[0], weight.shape[0] * weight.shape[1], *output), x.dtype)
-    rung = algorithm or choose(weight.shape)
+    rung = algorithm or choose("forward", weight.shape, stride, output)
     if rung in COLUMNS:
         return columns.forward(rung, x, weight, bias, stride, before, dilation, y)
-    return flat.forward(x, weight, bias, stride, before, dilation, y)
+    return FORWARD[rung](x, weight, bias, stride, before, dilation, y)
 
 
 def gradients(x, weight, grad_output, plane, needs, *, stride, padding, dilation, groups, algorithm=None):
@@ -52,15 +56,16 @@ def gradients(x, weight, grad_output, plane, needs, *, stride, padding, dilation
     need_x, need_weight, need_bias = needs
     (N, K), dtype, grouped = grad_output.shape[:2], grad_output.dtype, weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     geometry = stride, (padding[0][0], padding[1][0]), dilation
-    rung = algorithm or choose(grouped.shape)
-    if rung in COLUMNS:
-        grad_x, grad_weight, grad_bias = columns.gradients(rung, x, grouped, grad_output, plane, needs, *geometry)
+    of_x, of_weight = (algorithm or choose(direction, grouped.shape, stride, grad_output.shape[2:])
+                       for direction in ("gradient_x", "gradient_weight"))
+    if of_x in COLUMNS:
+        grad_x, grad_weight, grad_bias = columns.gradients(of_x, x, grouped, grad_output, plane, needs, *geometry)
         return grad_x, None if grad_weight is None else grad_weight.reshape(weight.shape), grad_bias
     grad_x = grad_weight = grad_bias = None
     if need_x:
-        grad_x = flat.gradient_x(grad_output, grouped, *geometry, memory.empty((N, groups * weight.shape[1], *plane), dtype))
+        grad_x = GRADIENT_X[of_x](grad_output, grouped, *geometry, memory.empty((N, groups * weight.shape[1], *plane), dtype))
     if need_weight:
-        grad_weight = weights.gradient_weight(x, grad_output, grouped.shape, *geometry).reshape(weight.shape)
+        grad_weight = GRADIENT_WEIGHT[of_weight](x, grad_output, grouped.shape, *geometry).reshape(weight.shape)
     if need_bias:
         grad_bias = memory.empty(K, dtype)
         sum_planes.run(K, grad_output, grad_bias)

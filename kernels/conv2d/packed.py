@@ -216,11 +216,11 @@ def rearrange(number, weight, side, rows, strips):
     """Some rows of weight (G, K, C, R·S) -> strips, flat (G, C div side, K, side, R·S): `side` channels together."""
     G, K, C, taps = weight.shape
     all_strips, blocks = (C + side - 1) // side, (K + rows - 1) // rows
-    g, first = number // blocks, number % blocks * rows
+    g, first, seen, zero = number // blocks, number % blocks * rows, weight.reshape(-1), strips.dtype.type(0)
     for c in range(0, C, side):
         for k in range(first, min(K, first + rows)):
-            copy(strips, ((g * all_strips + c // side) * K + k) * side * taps, weight.reshape(-1), ((g * K + k) * C + c) * taps,
-                 min(side, C - c) * taps, strips.dtype.type(0))
+            copy(strips, ((g * all_strips + c // side) * K + k) * side * taps, seen, ((g * K + k) * C + c) * taps,
+                 min(side, C - c) * taps, zero)
 
 
 @lru_cache(maxsize=1024)

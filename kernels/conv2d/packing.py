@@ -106,8 +106,8 @@ def tables(count, lanes, R, S):
     """Room for what `find_pieces` finds of at most `count` outputs:  place and written bits of the pieces; for each register its first
     piece; the lanes in the rows that tap r sees, and in the columns that tap s sees."""
     registers = (count + lanes - 1) // lanes
-    return (np.empty(count, np.int64), np.empty(count, np.int64), np.empty(registers + 1, np.int64), np.empty((R, registers), np.int64),
-            np.empty((S, registers), np.int64))
+    return (np.empty(count, np.int64), np.empty(count, np.int64), np.empty(registers + 1, np.int64), np.empty((registers, R), np.int64),
+            np.empty((registers, S), np.int64))
 
 
 @jit
@@ -130,11 +130,11 @@ def find_pieces(begin, count, lanes, P, Q, pitch, image, rows, across, pieces):
         written[found - 1] |= ((1 << run) - 1) << lane
         for r in range(rows.shape[1]):
             if 0 <= p + rows[0, r] and p + rows[0, r] < rows[1, r]:
-                in_rows[r, v] |= ((1 << run) - 1) << lane
+                in_rows[v, r] |= ((1 << run) - 1) << lane
         for s in range(across.shape[1]):
             low, high = max(0, -q - across[0, s]), min(run, across[1, s] - q - across[0, s])
             if low < high:
-                in_columns[s, v] |= ((1 << high) - (1 << low)) << lane
+                in_columns[v, s] |= ((1 << high) - (1 << low)) << lane
         done, q = done + run, q + run
         if q == Q:
             p, q = p + 1, 0
@@ -151,9 +151,11 @@ def pack(source, seen, plane, channels, places, pieces, registers, lanes, target
     """
     place, written, first, in_rows, in_columns = pieces
     R, S = places.shape
-    for r in range(R):
-        for s in range(S):
-            for v in range(registers):
-                to, inside = v // in_block * block + (r * S + s) * line + v % in_block * lanes, in_rows[r, v] & in_columns[s, v]
-                for i in range(first[v], first[v + 1]):
-                    planes(target, to, R * S * line, source, seen + place[i] + places[r, s], plane, written[i] & inside, written[i], channels)
+    for v in range(registers):
+        for i in range(first[v], first[v + 1]):
+            to, at = v // in_block * block + v % in_block * lanes, seen + place[i]
+            for r in range(R):
+                for s in range(S):
+                    planes(target, to, R * S * line, source, at + places[r, s], plane, written[i] & in_rows[v, r] & in_columns[v, s],
+                           written[i], channels)
+                    to += line
