@@ -28,6 +28,9 @@ from ..lines import copy, planes
 from ..task import task
 
 
+WAYS = 8                         # lines of the L1 cache that may share a set: planes of a power of two lie on the same one
+
+
 class Axis(NamedTuple):
     """Along one axis: through tap j, output p sees number p + shift[j] of phase number phase[j], which has size[j] numbers; 0 beyond.
 
@@ -154,8 +157,10 @@ def pack(source, seen, plane, channels, places, pieces, registers, lanes, target
     for v in range(registers):
         for i in range(first[v], first[v + 1]):
             to, at = v // in_block * block + v % in_block * lanes, seen + place[i]
-            for r in range(R):
-                for s in range(S):
-                    planes(target, to, R * S * line, source, at + places[r, s], plane, written[i] & in_rows[v, r] & in_columns[v, s],
-                           written[i], channels)
-                    to += line
+            for c in range(0, channels, WAYS):
+                for r in range(R):
+                    for s in range(S):
+                        planes(target, to, R * S * line, source, at + places[r, s], plane, written[i] & in_rows[v, r] & in_columns[v, s],
+                               written[i], min(WAYS, channels - c))
+                        to += line
+                to, at = to + (WAYS - 1) * R * S * line, at + WAYS * plane
