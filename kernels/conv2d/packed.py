@@ -99,7 +99,8 @@ def plan(found: Reading, G, C, K, N, output, stride, taps, starts, apart, itemsi
 
 @task("int64, T[::1], T[::1], T[::1], UniTuple(int64, 6), UniTuple(int64, 4), int64[:,::1], int64[:,::1], int64[:,::1], int64, int64, "
       "int64[:,::1], int64[:,::1], int64[:,::1], UniTuple(int64, 2), T[:,::1], T[:,:,:,::1]")
-def multiply_pieces(worker, source, weight, bias, sizes, output, places, rows, across, pitch, plane, phases, steps, starts, apart, works, y):
+def multiply_pieces(worker, source, weight, bias, sizes, output, places, rows, across, pitch, plane, phases, steps, starts, apart, works,
+                    y):
     """The pieces of work number  worker·pieces/workers …,  counted through groups, ranges of columns, and groups of output channels."""
     G, C, ahead, most, channels, whole = sizes
     P, Q, stride_h, stride_w = output
@@ -135,7 +136,7 @@ def multiply_pieces(worker, source, weight, bias, sizes, output, places, rows, a
             weave_out(sums, line, channels * line, begin, count, output, g * K + first, height, y)
 
 
-@jit
+@jit(inline=True)
 def copy_columns(source, seen, image, plane, channels, begin, count, wide, columns, block):
     """Outputs begin … begin + count − 1 of some channels that are seen as they stand, the first at `seen`:  source -> blocks."""
     done, zero = 0, columns.dtype.type(0)
@@ -151,7 +152,7 @@ def copy_columns(source, seen, image, plane, channels, begin, count, wide, colum
         done = end
 
 
-@jit
+@jit(inline=True)
 def copy_out(sums, line, begin, count, bias, first, channels, y):
     """sums, flat (channels, line) -> the channels of y from `first` on, at outputs begin … begin + count − 1, with the bias added."""
     K, plane = y.shape[1], y.shape[2] * y.shape[3]
@@ -164,7 +165,7 @@ def copy_out(sums, line, begin, count, bias, first, channels, y):
         done += run
 
 
-@jit
+@jit(inline=True)
 def weave_out(sums, line, phase, begin, count, output, first, channels, y):
     """sums, flat (stride_h, stride_w, channels, line), `phase` numbers a phase -> y, where phase (a, b) of output (p, q) stands at
     (p·stride_h + a, q·stride_w + b)."""
@@ -231,7 +232,8 @@ def plan_gradient(shape, weight, stride, padding, dilation, output, itemsize, wo
         phase.append((np.arange(taps) * apart - before) % step)            # the remainder of the rows of x that the tap sees
         shift.append((phase[-1] + before - np.arange(taps) * apart) // step)
     (down, in_rows), (across, in_columns) = (np.unique(s, return_inverse=True) for s in shift)
-    found = Reading(down[:, None] * Q + across, np.stack([down, np.full_like(down, P)]), np.stack([across, np.full_like(across, Q)]), Q, P * Q)
+    sizes = np.full_like(down, P), np.full_like(across, Q)
+    found = Reading(down[:, None] * Q + across, np.stack([down, sizes[0]]), np.stack([across, sizes[1]]), Q, P * Q)
     columns, phases = (in_rows[:, None] * across.size + in_columns).reshape(-1), (phase[0][:, None] * stride[1] + phase[1]).reshape(-1)
     taps = [(columns[phases == f], np.flatnonzero(phases == f)) for f in range(stride[0] * stride[1])]
     side, size = max(ROWS, BYTES // itemsize), R * S

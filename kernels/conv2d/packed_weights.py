@@ -42,8 +42,8 @@ multiply = tile(packed=False)
 
 
 class Plan(NamedTuple):
-    """sizes    G, C, channels of x packed together, images in a chunk (0: a chunk is part of one), positions in a chunk, chunks of an image,
-             numbers from one packed line to the next, whether outputs see whole planes
+    """sizes    G, C, channels of x packed together, images in a chunk (0: a chunk is part of one), positions in a chunk, chunks of an
+             image, numbers from one packed line to the next, whether outputs see whole planes
     pieces   chunks in all; parts; groups of channels of dy, and channels in each; the same of x
     works    workers, and the numbers that each of them needs"""
     sizes: tuple[int, ...]

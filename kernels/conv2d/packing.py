@@ -104,7 +104,7 @@ def split(x, found, stride) -> np.ndarray:
     return phases
 
 
-@jit
+@jit(inline=True)
 def tables(count, lanes, R, S):
     """Room for what `find_pieces` finds of at most `count` outputs:  place and written bits of the pieces; for each register its first
     piece; the lanes in the rows that tap r sees, and in the columns that tap s sees."""
@@ -113,7 +113,7 @@ def tables(count, lanes, R, S):
             np.empty((registers, S), np.int64))
 
 
-@jit
+@jit(inline=True)
 def find_pieces(begin, count, lanes, P, Q, pitch, image, rows, across, pieces):
     """The pieces of outputs begin … begin + count − 1.  image: numbers from one image of the source to the next."""
     place, written, first, in_rows, in_columns = pieces
@@ -146,7 +146,7 @@ def find_pieces(begin, count, lanes, P, Q, pitch, image, rows, across, pieces):
     first[(count + lanes - 1) // lanes] = found
 
 
-@jit
+@jit(inline=True)
 def pack(source, seen, plane, channels, places, pieces, registers, lanes, target, in_block, block, line):
     """The registers of `channels` channels, the first of which begins at `seen`:  source -> target.
 
