@@ -1,0 +1,173 @@
+"""The gradient of the weight by packed columns: a matrix product whose steps are the positions.
+
+    dw[k, (c, t)] = Σ_j  dy[k, j] · columns[j, (c, t)]             j: the outputs (n, p, q); t: the taps; columns: what they see of x
+
+The vector tile wants, for each step of the sum, the numbers of a row side by side: here those of some channels and taps under one position.
+They are packed as for the forward pass (packing.py), a line of positions for each (c, t), and turned, 16×16 numbers in registers at once:
+
+    x: some channels               lines                        turned: blocks as wide as a tile
+    c   ……[positions]……            (c, t)   [0 … 255]           position 0   [(c, t) (c, t+1) … 48 of them][48 more] …
+    c+1 ……[positions]……    pack    (c, t+1) [0 … 255]   turn    position 1   [(c, t) (c, t+1) …           ][…      ]
+            …              ───►      …                  ───►      …
+
+    for a part of the positions and some channels of dy and of x:                                                   (a piece of work)
+        for a chunk of positions:                                         about STEPS of them
+            for some channels of x:                                       so many that a few tiles are filled
+                pack, turn
+                for each block, for each strip of simd.ROWS channels of dy:  dw += dy · block
+
+dy is read as it stands: a row of the tile is a channel, and its positions follow one another. Where a plane is smaller than a chunk,
+several images make one, and their rows of dy are put one behind the other first. 1×1 windows need no lines: x itself is turned.
+
+The parts have sums of their own, which are added in order at the end. How many there are, and which positions each has, depends on the
+shapes alone: so do the bits.
+"""
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import memory, threads
+from ..jit import jit
+from ..lines import copy, turn
+from ..simd import BYTES, ROWS, tile, VECTORS
+from ..task import task
+from .packing import find_pieces, pack, reading, split, tables
+
+STEPS = 256                      # positions in a chunk: a block of so many rows, 48 KB, stays near the L1 cache for all channels of dy
+CACHE = 1 << 16                  # numbers in the turned blocks of a chunk: 256 KB of float32, and the lines are as many again
+PIECES = 8                       # pieces of work: so that a few threads are busy about equally long
+PART_NUMBERS = 1 << 22           # numbers in the sums of all parts: beyond, to add them up costs more than the parts gain
+multiply = tile(packed=False)
+
+
+class Plan(NamedTuple):
+    """sizes    G, C, channels of x packed together, images in a chunk (0: a chunk is part of one), positions in a chunk, chunks of an
+             image, numbers from one packed line to the next, whether outputs see whole planes
+    pieces   chunks in all; parts; groups of channels of dy, and channels in each; the same of x
+    works    workers, and the numbers that each of them needs"""
+    sizes: tuple[int, ...]
+    pieces: tuple[int, ...]
+    works: tuple[int, int]
+
+
+@lru_cache(maxsize=1024)
+def plan(whole: bool, N, output, weight, itemsize, workers) -> Plan:
+    """whole: whether outputs see whole planes, one tap wide."""
+    (G, K, C, R, S), (P, Q) = weight, output
+    lanes, taps, area = BYTES // itemsize, R * S, P * Q
+    wide = VECTORS * lanes
+    together = max(1, min(C, wide if taps == 1 else lanes))
+    most = max(lanes, min(STEPS, CACHE // (together * taps)))
+    if area > most:
+        chunks = -(-area // most)
+        images, positions = 0, -(-area // chunks // lanes) * lanes
+        chunks = -(-area // positions)
+        count = N * chunks
+    else:
+        images, chunks = max(1, min(N, 2 * most // area if N * area <= 2 * most else most // area)), 0
+        positions, count = images * area, -(-N // images)
+    groups_c = max(1, min(4, -(-C // together), C * taps // 384))
+    parts = max(1, min(PIECES // groups_c // G, count // 2, PART_NUMBERS // max(1, G * K * C * taps)))
+    groups_k = max(1, min(PIECES // (groups_c * parts * G), K // 64))
+    each_k, each_c = -(-K // groups_k // ROWS) * ROWS, -(-C // groups_c // together) * together
+    groups_k, groups_c = -(-K // each_k), -(-C // each_c)
+    width, line = -(-together * taps // wide) * wide, -(-positions // lanes) * lanes + lanes      # not a power of two: other sets of L1
+    room = width * positions + (0 if whole else width * line) + (each_k * positions if images > 1 else 0)
+    return Plan((G, C, together, images, positions, chunks, line, whole), (count, parts, groups_k, each_k, groups_c, each_c),
+                (max(1, min(workers, parts * G * groups_k * groups_c)), room))
+
+
+@jit
+def turn_all(source, place, pitch, rows, columns, target, at, apart):
+    """target[at + j·apart + i] = source[place + i·pitch + j]  for i < rows and j < columns, as many as there are."""
+    lanes = BYTES // source.itemsize
+    for i in range(0, rows, lanes):
+        for j in range(0, columns, lanes):
+            turn(target, at + j * apart + i, apart, source, place + i * pitch + j, pitch, min(lanes, rows - i), min(lanes, columns - j))
+
+
+@task("int64, T[::1], T[:,:,:,::1], UniTuple(int64, 8), UniTuple(int64, 6), int64[:,::1], int64[:,::1], int64[:,::1], int64, int64, "
+      "T[:,::1], T[:,::1]")
+def sum_pieces(worker, source, grad_output, sizes, cuts, places, rows, across, pitch, plane, works, sums):
+    """The pieces of work number  worker·pieces/workers …,  counted through parts, groups, and groups of channels of dy and x.
+
+    sums: (parts, G·K·C·R·S).
+    """
+    G, C, together, images, most, chunks, line, whole = sizes
+    count, parts, groups_k, each_k, groups_c, each_c = cuts
+    lanes, wide, workers = BYTES // works.itemsize, VECTORS * (BYTES // works.itemsize), works.shape[0]
+    N, K, P, Q = grad_output.shape
+    K, taps, area, image, dy, zero = K // G, places.size, P * Q, G * C * plane, grad_output.reshape(-1), works.dtype.type(0)
+    width = (together * taps + wide - 1) // wide * wide
+    turned, lines, gathered = works[worker], works[worker, width * most:], works[worker, width * (most if whole else most + line):]
+    found, steps, blocks = tables(most, lanes, places.shape[0], places.shape[1]), np.arange(most), np.arange(most) * wide
+    pieces = parts * G * groups_k * groups_c
+    for piece in range(worker * pieces // workers, (worker + 1) * pieces // workers):
+        part, g = piece // (G * groups_k * groups_c), piece // (groups_k * groups_c) % G
+        k0, c0 = piece // groups_c % groups_k * each_k, piece % groups_c * each_c
+        k1, c1 = min(K, k0 + each_k), min(C, c0 + each_c)
+        dw, into = sums[part], g * K * C * taps
+        first = part * count // parts
+        for chunk in range(first, (part + 1) * count // parts):
+            n = chunk * images if images else chunk // chunks
+            begin = n * area if images else n * area + chunk % chunks * most
+            length = min(begin + most, N * area if images else (n + 1) * area) - begin
+            if images > 1:
+                for k in range(k0, k1):
+                    for i in range(length // area):
+                        copy(gathered, (k - k0) * most + i * area, dy, ((n + i) * G * K + g * K + k) * area, area, zero)
+            if not whole:
+                find_pieces(begin, length, lanes, P, Q, pitch, image, rows, across, found)
+            for c in range(c0, c1, together):
+                channels = min(together, c1 - c)
+                if not whole:
+                    pack(source, (g * C + c) * plane, plane, channels, places, found, (length + lanes - 1) // lanes, lanes, lines, most,
+                         0, line)
+                for b in range(0, channels * taps, wide):
+                    columns = min(wide, channels * taps - b)
+                    if whole:
+                        done = 0
+                        while done < length:                                       # a run within an image
+                            m, place = (begin + done) // plane, (begin + done) % plane
+                            run = min(length - done, plane - place)
+                            turn_all(source, m * image + (g * C + c + b) * plane + place, plane, columns, run,
+                                     turned, b * most + done * wide, wide)
+                            done += run
+                    else:
+                        turn_all(lines, b * line, line, columns, length, turned, b * most, wide)
+                    for k in range(k0, k1, ROWS):
+                        here, block, add = dw[into + (k * C + c) * taps + b:], turned[b * most:], chunk > first
+                        if images > 1:
+                            multiply(length, gathered[(k - k0) * most:], block, blocks, here, C * taps, min(ROWS, k1 - k), columns, add,
+                                     most, steps)
+                        else:
+                            multiply(length, dy[(n * G * K + g * K + k) * area + begin - n * area:], block, blocks, here, C * taps,
+                                     min(ROWS, k1 - k), columns, add, area, steps)
+
+
+@task("int64, T[:,::1], T[::1]")
+def add_parts(number, sums, total):
+    """total = Σ sums[part],  4096 numbers at a time."""
+    begin = number * 4096
+    whole = total[begin:begin + 4096]
+    whole[:] = sums[0, begin:begin + 4096]
+    for part in range(1, sums.shape[0]):
+        more = sums[part, begin:begin + 4096]
+        for i in range(whole.size):
+            whole[i] += more[i]
+
+
+def gradient_weight(x, grad_output, shape, stride, padding, dilation):
+    """The gradient (G, K, C, R, S) = shape, of x (N, G·C, H, W) and grad_output (N, G·K, P, Q); padding: (top, left)."""
+    if not x.size or not grad_output.size:
+        return memory.zeros(shape, x.dtype)
+    stride, output = tuple(stride), grad_output.shape[2:]
+    found = reading(x.shape[2:], shape[3:], stride, tuple(padding), tuple(dilation))
+    steps = plan(found[0].whole(*output), len(x), output, shape, x.itemsize, threads.get_num_threads())
+    total, parts = memory.empty(shape, x.dtype), steps.pieces[1]
+    sums = total.reshape(1, -1) if parts == 1 else memory.empty((parts, total.size), x.dtype)
+    sum_pieces.run(steps.works[0], split(x, found, stride), grad_output, *steps[:2], *found[0], memory.empty(steps.works, x.dtype), sums)
+    if parts > 1:
+        add_parts.run(-(-total.size // 4096), sums, total.reshape(-1))
+    return total
