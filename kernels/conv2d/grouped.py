@@ -1,0 +1,90 @@
+"""The gradient of the weights of a convolution in groups of several channels, too few for the tiles of weights.py.
+
+    dw[k, c, r, s] = Σ_n,p,q  dy[n, k, p, q] · x[n, c, p·stride_h + r·dilation_h − top, q·stride_w + s·dilation_w − left]
+
+for the channels k and c of a group is a product of two matrices with few rows, the channels of dy and the taps (c, r, s), over very many
+positions: kernels/correlation.py takes some of either at a time, and adds up in registers. x is copied as forward does (depthwise.py), or,
+where the window is 1×1 with stride 1 and no padding, read where it stands, a plane as one long row.
+
+A task has some channels c to itself, and all positions: there are no parts to add at the end. Within a task the sums of blocks are added
+in float64.
+
+Forward and the gradient of x need nothing else: stencils of depthwise.py up to about four channels, the flat shift beyond.
+"""
+from functools import lru_cache
+
+import numpy as np
+
+from .. import memory
+from ..correlation import TAPS, correlate_channels_address
+from ..lines import workspace
+from ..stencil import at, call
+from ..task import task
+from .depthwise import PITCH, PLACE, TASKS, call_lay_out, forward_plan, lay_out, table
+
+IMAGE = 1 << 16                  # bytes of x that a task copies at a time
+POSITIONS = 512                  # of a plane, or of several together, that are read at a time where nothing is copied
+
+
+@task("int64, int64, T[::1], UniTuple(int64, 4), T[::1], UniTuple(int64, 3), int64, int64[:,::1], int64[::1], int64[::1], "
+      "UniTuple(int64, 8), boolean, T[:,:,::1]")
+def sum_channels(number, tasks, x, x_shape, grad_output, y_shape, function, runs, taps, phases, layout, copied, grad_weight):
+    """grad_weight (G, K, C·R·S) for part `number` of `tasks` of the channels of x, of all groups.  x_shape: (G, C, H, W), y_shape: (K, P, Q) of a group."""
+    blocks, rows_of_block, height, pitch, down, top, stride, planes = layout
+    G, C, H, W = x_shape
+    K, P, Q = y_shape
+    cells, N = grad_weight.shape[2] // C, x.size // (G * C * H * W)
+    channel, end = number * G * C // tasks, (number + 1) * G * C // tasks
+    most = min(C, end - channel)
+    image = workspace(planes * most * height * pitch + 64 if copied else 0, x)
+    image[:] = 0
+    totals = np.empty((most * cells + 2) * K)
+    while channel < end:
+        g, c = channel // C, channel % C
+        count = min(C - c, end - channel)
+        channel += count
+        size = count * height * pitch
+        totals[:] = 0
+        block = 0
+        while block < N * blocks:
+            n, part = block // blocks, block % blocks
+            images = min(planes, N * blocks - block)
+            block += images
+            source, first = ((n * G + g) * C + c) * H * W, (n * G + g) * K * P * Q + part * rows_of_block * Q
+            if copied:
+                call_lay_out((images, G * C * H * W, count, x, source, H, W, top + part * down, stride, phases, height, pitch, blocks > 1, image))
+                call(function, (images, K, count * cells, at(totals, 0), at(grad_output, first), G * K * P * Q, P * Q, Q,
+                                at(image, runs[0, PLACE]), size, at(taps, 0), runs[0, PITCH], min(rows_of_block, P - part * rows_of_block), Q))
+            else:
+                call(function, (images, K, count, at(totals, 0), at(grad_output, first), G * K * P * Q, P * Q, 0,
+                                at(x, source + part * rows_of_block), G * C * H * W, at(taps, 0), 0, 1, min(rows_of_block, P - part * rows_of_block)))
+        for k in range(K):
+            for cell in range(count * cells):
+                grad_weight[g, k, c * cells + cell] = totals[cell * K + k]
+
+
+@lru_cache(maxsize=1024)
+def plan_in_place(channels: int, positions: int) -> tuple:
+    """runs, taps, phases and layout, as in depthwise.Plan, of planes that are read as rows: a block is a part of a row."""
+    blocks = -(-positions // POSITIONS)
+    return (table([[0] * 11]), table([c * positions for c in range(channels)]), table([0]),
+            (blocks, -(-positions // blocks), 0, 0, 0, 0, 1, max(1, POSITIONS // positions)))
+
+
+def gradient_weight(x, grad_output, shape, stride, padding, dilation):
+    """The gradient (G, K, C, R, S) = shape, of x (N, G·C, H, W) and grad_output (N, G·K, P, Q); padding: (top, left)."""
+    G, K, C, R, S = shape
+    plane, output = x.shape[2:], grad_output.shape[2:]
+    copied = (R, S) != (1, 1) or (*stride, *padding) != (1, 1, 0, 0) or plane != output
+    tasks = min(G * C, TASKS)
+    if copied:
+        found = forward_plan((G, K, min(C, -(-G * C // tasks)), R, S), plane[1], output, stride, padding, dilation, x.dtype, False, IMAGE)
+        plan = found.runs, found.taps, found.phases, found.layout
+    else:
+        plane = output = (plane[0] * plane[1], 1)
+        plan = plan_in_place(C, plane[0])
+    lay_out.ready(x.dtype)
+    grad_weight = memory.empty(shape, x.dtype)
+    sum_channels.run(tasks, tasks, x.reshape(-1), (G, C, *plane), grad_output.reshape(-1), (K, *output), correlate_channels_address(x.dtype),
+                     *plan, copied, grad_weight.reshape(G, K, C * R * S))
+    return grad_weight

@@ -1,0 +1,198 @@
+"""Stencils: the innermost loops of convolutions whose output planes share nothing, as vector instructions.
+
+In a depthwise convolution every output channel has a plane of x to itself. That is no matrix product, and a tile of one (simd.py) would
+have a single row. What can be shared is what the windows have in common. A strip of y is one register of columns wide and up to HEIGHT
+rows tall; every row of x that it sees is loaded once for each column of the window, and serves all the outputs that see it:
+
+         x    0 ┌────────┐                                        a window of 3 rows, a strip of 8, column s of the window:
+              1 ├────────┤
+              2 ├────────┤ ── · w[2, s]  added to y0              24 multiplications with 10 loads of x and 3 of w;
+              3 ├────────┤    · w[1, s]  added to y1              one output after the other would load x 24 times,
+              … │   …    │    · w[0, s]  added to y2              and a CPU multiplies twice as fast as it loads
+                └────────┘
+                16 columns
+
+The rows of a window that are taken together are a band. There are bands of the heights in BANDS, for steps of 1 and 2 rows of x from one
+row of y to the next; a window of 9 rows is three bands of 3, and one that divides into no band, like one of 11, goes row by row, as 11
+bands of height 1.
+
+One function is compiled for each band, step and type of number, when it is first asked for (`address`), and compiled loops call it by its
+address (`call`): what no network needs costs nobody any time. It gets addresses (`at`) and checks nothing: what its tables and pitches
+lead to must lie within the arrays. It writes no number beyond its columns, but reads up to a register beyond those of x.
+"""
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .jit import FAST, cache_of
+from .simd import BYTES, INT, Writer
+
+HEIGHT = 8                       # rows of a strip: so many sums that do not wait for one another
+BANDS = {1: (7, 5, 4, 3, 2), 2: (7, 5, 3)}                     # step -> heights, beside 1
+
+
+def choose_band(rows: int, step: int) -> int:
+    """The height of the bands that a window of so many rows is cut into."""
+    return next((band for band in BANDS.get(step, ()) if rows and rows % band == 0), 1)
+
+
+@lru_cache(maxsize=None)
+def address(function, signature: str, band: int, step: int, dtype: np.dtype) -> int:
+    """Where the machine code of a function stands, for one band, step and type; compiled, or loaded from the cache."""
+    with cache_of(function):
+        text = f"void(literal({band}), literal({step}), {signature})".replace("T", str(dtype))
+        compiled = numba.cfunc(text, cache=True, fastmath=FAST, error_model="numpy")(function)
+    KEPT.append(compiled)
+    return compiled.address
+
+
+KEPT: list[Any] = []             # what has an address in use must not be collected
+
+
+@intrinsic
+def _call(typingctx, function, arguments):
+    """Calls a function by its address, with the arguments after band and step as a tuple."""
+    def codegen(context, builder, signature, values):
+        given = [context.cast(builder, value, kind, types.int64) if isinstance(kind, types.Integer) else value
+                 for value, kind in zip(cgutils.unpack_tuple(builder, values[1]), arguments)]
+        given = [INT(0), INT(0), *given]                       # band and step are in the code
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
+        builder.call(builder.inttoptr(values[0], kind.as_pointer()), given)
+        return context.get_dummy_value()
+    return types.void(types.int64, arguments), codegen
+
+
+@intrinsic
+def _at(typingctx, array, place):
+    """The address of an element of a flat array.  A slice would have its readers counted, up and down: 40 cycles."""
+    def codegen(context, builder, signature, values):
+        data = context.make_array(array)(context, builder, values[0]).data
+        return builder.gep(data, [values[1]], source_etype=context.get_value_type(array.dtype))
+    return types.CPointer(array.dtype)(array, types.int64), codegen
+
+
+@intrinsic
+def _lanes_of(typingctx, pointer):
+    """Numbers in a register, of the type that is pointed to."""
+    return types.int64(pointer), lambda context, builder, signature, values: INT(BYTES * 8 // pointer.dtype.bitwidth)
+
+
+call: Any = _call                # intrinsics: type checkers would miss their first argument
+at: Any = _at
+lanes_of: Any = _lanes_of
+
+
+class Sums:
+    """Registers that loops add to."""
+
+    def __init__(self, writer: Writer, count: int, first: Any):
+        self.writer, self.registers = writer, [cgutils.alloca_once(writer.builder, writer.vector) for _ in range(count)]
+        for register in self.registers:
+            writer.builder.store(first, register)
+
+    def add(self, i: int, a: Any, b: Any) -> None:
+        """Number i += a · b."""
+        self.writer.builder.store(self.writer.fma(a, b, self[i]), self.registers[i])
+
+    def __getitem__(self, i: int) -> Any:
+        return self.writer.builder.load(self.registers[i], typ=self.writer.vector)
+
+
+def further(writer: Writer, pointer: Any, *steps: Any) -> Any:
+    """The address so many numbers further on."""
+    for step in steps:
+        pointer = writer.at(pointer, step)
+    return pointer
+
+
+def entry(writer: Writer, table: Any, index: Any) -> Any:
+    """A number of a table of int64."""
+    return writer.builder.load(writer.builder.gep(table, [index], source_etype=INT), typ=INT)
+
+
+def write_band(writer: Writer, band: int, step: int, rows: int, row: Any, pitch: Any, mask: Any, use) -> None:
+    """Loads each row that `rows` outputs see through a band once, and calls use(i, r, register) for output i, which sees it as row r."""
+    for u in range((rows - 1) * step + band):
+        outputs = [(i, u - i * step) for i in range(rows) if 0 <= u - i * step < band]
+        seen = writer.load(row, mask) if outputs else None
+        for i, r in outputs:
+            use(i, r, seen)
+        row = writer.at(row, pitch)
+
+
+@intrinsic
+def _strip(typingctx, band, step, height, taps, weight, weight_place, weight_at, weight_pitch, image, image_place, image_at, image_pitch,
+           out, out_place, out_pitch, columns, bias):
+    """A strip of `stencil`, of `height` rows."""
+    if not isinstance(band, types.IntegerLiteral):
+        return None                                            # Numba asks again, with the numbers that the signature names
+
+    def codegen(context, builder, signature, values):
+        (_, _, height, taps, weight, weight_place, weight_at, weight_pitch, image, image_place, image_at, image_pitch,
+         out, out_place, out_pitch, columns, bias) = values
+        rows_of_band, rows_between = band.literal_value, step.literal_value
+        writer, end = Writer(builder, context.get_value_type(signature.args[-1])), builder.append_basic_block("end")
+        heights = builder.switch(height, end)
+        for rows in range(1, HEIGHT + 1):
+            block = builder.append_basic_block(f"height{rows}")
+            heights.add_case(INT(rows), block)
+            builder.position_at_end(block)
+            sums = Sums(writer, rows, writer.spread(bias))
+            with cgutils.for_range(builder, taps) as loop:
+                cell, weights = further(writer, weight, weight_place, entry(writer, weight_at, loop.index)), []
+                for _ in range(rows_of_band):
+                    weights.append(writer.spread(builder.load(cell, typ=writer.real)))
+                    cell = writer.at(cell, weight_pitch)
+                row = further(writer, image, image_place, entry(writer, image_at, loop.index))
+                write_band(writer, rows_of_band, rows_between, rows, row, image_pitch, None,
+                           lambda i, r, seen: sums.add(i, weights[r], seen))
+            used = writer.mask(columns, 0)
+            with builder.if_else(builder.icmp_signed(">=", columns, INT(writer.lanes)), likely=True) as (whole, part):
+                for branch, mask in ((whole, None), (part, used)):
+                    with branch:
+                        place = writer.at(out, out_place)
+                        for i in range(rows):
+                            writer.store(sums[i], place, mask)
+                            place = writer.at(place, out_pitch)
+            builder.branch(end)
+        builder.position_at_end(end)
+        return context.get_dummy_value()
+
+    return types.void(band, step, height, taps, weight, weight_place, weight_at, weight_pitch, image, image_place, image_at, image_pitch,
+                      out, out_place, out_pitch, columns, bias), codegen
+
+
+strip: Any = _strip
+
+
+def stencil(band, step, planes, taps, weight, weight_apart, weight_at, weight_pitch, image, image_apart, image_at, image_pitch,
+            out, out_apart, out_pitch, rows, columns, bias, bias_apart):
+    """out[i, j] = bias + Σ_t Σ_r  weight[weight_at[t] + r·weight_pitch] · image[image_at[t] + (i·step + r)·image_pitch + j]
+
+    for i < rows, j < columns, t < taps and r < band; and so for several planes, which stand weight_apart, image_apart … numbers apart.
+    """
+    for plane in range(planes):
+        i = 0
+        while i < rows:                                        # strips of HEIGHT, the last two of about equal height
+            left = rows - i
+            height = left if left <= HEIGHT else HEIGHT if left >= 2 * HEIGHT else (left + 1) >> 1
+            for j in range(0, columns, lanes_of(out)):
+                strip(band, step, height, taps, weight, plane * weight_apart, weight_at, weight_pitch,
+                      image, plane * image_apart + i * step * image_pitch + j, image_at, image_pitch,
+                      out, plane * out_apart + i * out_pitch + j, out_pitch, columns - j, bias[plane * bias_apart])
+            i += height
+
+
+STENCIL = ("int64, int64, CPointer(T), int64, CPointer(int64), int64, CPointer(T), int64, CPointer(int64), int64, "
+           "CPointer(T), int64, int64, int64, int64, CPointer(T), int64")
+
+
+def stencil_address(band: int, step: int, dtype) -> int:
+    """The address of `stencil`, for `call`."""
+    return address(stencil, STENCIL, band, step, np.dtype(dtype))
