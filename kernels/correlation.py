@@ -94,17 +94,17 @@ def add_sums(writer: Writer, registers: list, totals: Any) -> None:
 
 
 @intrinsic
-def _accumulate(typingctx, band, step, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at,
+def _accumulate(typingctx, band, step, many, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at,
                 image_pitch, rows, columns):
     """`correlate` for as many taps from `tap` on as are kept together."""
     if not isinstance(band, types.IntegerLiteral):
         return None                                            # Numba asks again, with the numbers that the signature names
 
     def codegen(context, builder, signature, values):
-        (_, _, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at,
+        (_, _, _, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at,
          image_pitch, rows, columns) = values
-        writer, height, step_ = Writer(builder, context.get_value_type(signature.args[6].dtype)), band.literal_value, step.literal_value
-        windows = write_windows(writer, image, image_at, tap, taps, together(height))
+        writer, height, step_ = Writer(builder, context.get_value_type(signature.args[7].dtype)), band.literal_value, step.literal_value
+        windows = write_windows(writer, image, image_at, tap, taps, many.literal_value)
         sums = Sums(writer, len(windows) * height, writer.zero)
 
         def write_step(count, plane, i, j, mask):
@@ -130,31 +130,23 @@ def _accumulate(typingctx, band, step, tap, planes, taps, totals, gradient, grad
         add_sums(writer, [sums[i] for i in range(len(sums.registers))], place)
         return context.get_dummy_value()
 
-    return types.void(band, step, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at,
+    return types.void(band, step, many, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at,
                       image_pitch, rows, columns), codegen
 
 
-@intrinsic
-def _taps_together(typingctx, band):
-    """`together`, in machine code."""
-    if isinstance(band, types.IntegerLiteral):
-        return types.int64(band), lambda context, builder, signature, values: INT(together(band.literal_value))
-
-
 accumulate: Any = _accumulate
-taps_together: Any = _taps_together
 
 
-def correlate(band, step, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at, image_pitch,
+def correlate(band, step, many, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at, image_pitch,
               rows, columns):
     """totals[t, r] += Σ_i Σ_j  gradient[i·gradient_pitch + j] · image[image_at[t] + (i·step + r)·image_pitch + j]
 
     for t < taps and r < band; over i < rows, j < columns and several planes, gradient_apart and image_apart numbers apart.
-    totals: float64, of `rounded` taps, those beyond arbitrary; what one call adds is summed in the type of the arrays.
+    `many` columns of the window are taken together.  totals: float64, of `rounded` taps, those beyond arbitrary; what one call adds is summed in the type of the arrays.
     """
-    for tap in range(0, taps, taps_together(band)):
-        accumulate(band, step, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at, image_pitch,
-                   rows, columns)
+    for tap in range(0, taps, many):
+        accumulate(band, step, many, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at,
+                   image_pitch, rows, columns)
 
 
 CORRELATE = "int64, int64, CPointer(float64), CPointer(T), int64, int64, CPointer(T), int64, CPointer(int64), int64, int64, int64"
@@ -162,7 +154,7 @@ CORRELATE = "int64, int64, CPointer(float64), CPointer(T), int64, int64, CPointe
 
 def correlate_address(band: int, step: int, dtype) -> int:
     """The address of `correlate`, for stencil.call."""
-    return address(correlate, CORRELATE, band, step, np.dtype(dtype))
+    return address(correlate, CORRELATE, band, step, together(band), np.dtype(dtype))
 
 
 # Groups of several channels.  A tile of channels of the gradient by taps of the window: a matrix product whose sums are registers.
@@ -215,17 +207,17 @@ def _accumulate_tile(typingctx, height, channel, tap, planes, channels, taps, to
 accumulate_tile: Any = _accumulate_tile
 
 
-def correlate_channels(band, step, planes, channels, taps, totals, gradient, gradient_apart, gradient_step, gradient_pitch,
+def correlate_channels(band, step, many, planes, channels, taps, totals, gradient, gradient_apart, gradient_step, gradient_pitch,
                        image, image_apart, image_at, image_pitch, rows, columns):
     """totals[t, k] += Σ_i Σ_j  gradient[k·gradient_step + i·gradient_pitch + j] · image[image_at[t] + i·image_pitch + j]
 
-    for t < taps and k < channels; otherwise as `correlate`.  band, step: 1.
+    for t < taps and k < channels; otherwise as `correlate`.  band, step: 1; many: TAPS.
     """
     k = 0
     while k < channels:                                        # tiles of CHANNELS, the last two of about equal height
         left = channels - k
         height = left if left <= CHANNELS else CHANNELS if left >= 2 * CHANNELS else (left + 1) >> 1
-        for tap in range(0, taps, TAPS):
+        for tap in range(0, taps, many):
             accumulate_tile(height, k, tap, planes, channels, taps, totals, gradient, gradient_apart, gradient_step, gradient_pitch,
                             image, image_apart, image_at, image_pitch, rows, columns)
         k += height
@@ -237,4 +229,4 @@ CORRELATE_CHANNELS = ("int64, int64, int64, CPointer(float64), CPointer(T), int6
 
 def correlate_channels_address(dtype) -> int:
     """The address of `correlate_channels`, for stencil.call."""
-    return address(correlate_channels, CORRELATE_CHANNELS, 1, 1, np.dtype(dtype))
+    return address(correlate_channels, CORRELATE_CHANNELS, 1, 1, TAPS, np.dtype(dtype))

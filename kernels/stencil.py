@@ -12,12 +12,15 @@ rows tall; every row of x that it sees is loaded once for each column of the win
                 └────────┘
                 16 columns
 
+Where an input plane is seen by several output channels, as in groups of channels, two of them are computed at once: a loaded row serves
+both, and 16 sums, instead of 8, do not wait for one another.
+
 The rows of a window that are taken together are a band. There are bands of the heights in BANDS, for steps of 1 and 2 rows of x from one
 row of y to the next; a window of 9 rows is three bands of 3, and one that divides into no band, like one of 11, goes row by row, as 11
 bands of height 1.
 
-One function is compiled for each band, step and type of number, when it is first asked for (`address`), and compiled loops call it by its
-address (`call`): what no network needs costs nobody any time. It gets addresses (`at`) and checks nothing: what its tables and pitches
+One function is compiled for each band, step, number of channels and type, when it is first asked for (`address`), and compiled loops call it
+by its address (`call`): what no network needs costs nobody any time. It gets addresses (`at`) and checks nothing: what its tables and pitches
 lead to must lie within the arrays. It writes no number beyond its columns, but reads up to a register beyond those of x.
 """
 from functools import lru_cache
@@ -31,9 +34,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .jit import FAST, cache_of
-from .simd import BYTES, INT, Writer
+from .simd import BYTES, INT, ROWS, Writer
 
-HEIGHT = 8                       # rows of a strip: so many sums that do not wait for one another
+HEIGHTS = {1: 8, 2: ROWS}        # channels at once -> rows of a strip: so many sums that do not wait for one another, in registers
 BANDS = {1: (7, 5, 4, 3, 2), 2: (7, 5, 3)}                     # step -> heights, beside 1
 
 
@@ -43,10 +46,10 @@ def choose_band(rows: int, step: int) -> int:
 
 
 @lru_cache(maxsize=None)
-def address(function, signature: str, band: int, step: int, dtype: np.dtype) -> int:
-    """Where the machine code of a function stands, for one band, step and type; compiled, or loaded from the cache."""
+def address(function, signature: str, band: int, step: int, many: int, dtype: np.dtype) -> int:
+    """Where the machine code of a function stands, for one band, step, number taken together and type; compiled, or loaded from the cache."""
     with cache_of(function):
-        text = f"void(literal({band}), literal({step}), {signature})".replace("T", str(dtype))
+        text = f"void(literal({band}), literal({step}), literal({many}), {signature})".replace("T", str(dtype))
         compiled = numba.cfunc(text, cache=True, fastmath=FAST, error_model="numpy")(function)
     KEPT.append(compiled)
     return compiled.address
@@ -57,11 +60,11 @@ KEPT: list[Any] = []             # what has an address in use must not be collec
 
 @intrinsic
 def _call(typingctx, function, arguments):
-    """Calls a function by its address, with the arguments after band and step as a tuple."""
+    """Calls a function by its address, with the arguments after band, step and many as a tuple."""
     def codegen(context, builder, signature, values):
         given = [context.cast(builder, value, kind, types.int64) if isinstance(kind, types.Integer) else value
                  for value, kind in zip(cgutils.unpack_tuple(builder, values[1]), arguments)]
-        given = [INT(0), INT(0), *given]                       # band and step are in the code
+        given = [INT(0), INT(0), INT(0), *given]               # these three are in the code
         kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
         builder.call(builder.inttoptr(values[0], kind.as_pointer()), given)
         return context.get_dummy_value()
@@ -116,6 +119,15 @@ def entry(writer: Writer, table: Any, index: Any) -> Any:
     return writer.builder.load(writer.builder.gep(table, [index], source_etype=INT), typ=INT)
 
 
+def write_weights(writer: Writer, band: int, cell: Any, pitch: Any) -> list:
+    """Each weight of a column of a band in a register of its own, spread."""
+    weights = []
+    for _ in range(band):
+        weights.append(writer.spread(writer.builder.load(cell, typ=writer.real)))
+        cell = writer.at(cell, pitch)
+    return weights
+
+
 def write_band(writer: Writer, band: int, step: int, rows: int, row: Any, pitch: Any, mask: Any, use) -> None:
     """Loads each row that `rows` outputs see through a band once, and calls use(i, r, register) for output i, which sees it as row r."""
     for u in range((rows - 1) * step + band):
@@ -127,72 +139,91 @@ def write_band(writer: Writer, band: int, step: int, rows: int, row: Any, pitch:
 
 
 @intrinsic
-def _strip(typingctx, band, step, height, taps, weight, weight_place, weight_at, weight_pitch, image, image_place, image_at, image_pitch,
-           out, out_place, out_pitch, columns, bias):
+def _height_of(typingctx, many):
+    """Rows of a strip, in machine code."""
+    if isinstance(many, types.IntegerLiteral):                 # else Numba asks again, with the numbers that the signature names
+        return types.int64(many), lambda context, builder, signature, values: INT(HEIGHTS[many.literal_value])
+
+
+@intrinsic
+def _strip(typingctx, band, step, many, height, taps, weight, weight_place, weight_next, weight_at, weight_pitch, image, image_place, image_at,
+           image_pitch, out, out_place, out_next, out_pitch, columns, bias, bias_place, bias_next):
     """A strip of `stencil`, of `height` rows."""
     if not isinstance(band, types.IntegerLiteral):
-        return None                                            # Numba asks again, with the numbers that the signature names
+        return None
 
     def codegen(context, builder, signature, values):
-        (_, _, height, taps, weight, weight_place, weight_at, weight_pitch, image, image_place, image_at, image_pitch,
-         out, out_place, out_pitch, columns, bias) = values
-        rows_of_band, rows_between = band.literal_value, step.literal_value
-        writer, end = Writer(builder, context.get_value_type(signature.args[-1])), builder.append_basic_block("end")
+        (_, _, _, height, taps, weight, weight_place, weight_next, weight_at, weight_pitch, image, image_place, image_at,
+         image_pitch, out, out_place, out_next, out_pitch, columns, bias, bias_place, bias_next) = values
+        channels, writer = range(many.literal_value), Writer(builder, context.get_value_type(signature.args[5].dtype))
+        end = builder.append_basic_block("end")
         heights = builder.switch(height, end)
-        for rows in range(1, HEIGHT + 1):
+        for rows in range(1, HEIGHTS[many.literal_value] + 1):
             block = builder.append_basic_block(f"height{rows}")
             heights.add_case(INT(rows), block)
             builder.position_at_end(block)
-            sums = Sums(writer, rows, writer.spread(bias))
+            place, sums = writer.at(bias, bias_place), []
+            for _ in channels:
+                sums.append(Sums(writer, rows, writer.spread(builder.load(place, typ=writer.real))))
+                place = writer.at(place, bias_next)
             with cgutils.for_range(builder, taps) as loop:
-                cell, weights = further(writer, weight, weight_place, entry(writer, weight_at, loop.index)), []
-                for _ in range(rows_of_band):
-                    weights.append(writer.spread(builder.load(cell, typ=writer.real)))
-                    cell = writer.at(cell, weight_pitch)
+                first, weights = further(writer, weight, weight_place, entry(writer, weight_at, loop.index)), []
+                for _ in channels:
+                    weights.append(write_weights(writer, band.literal_value, first, weight_pitch))
+                    first = writer.at(first, weight_next)
                 row = further(writer, image, image_place, entry(writer, image_at, loop.index))
-                write_band(writer, rows_of_band, rows_between, rows, row, image_pitch, None,
-                           lambda i, r, seen: sums.add(i, weights[r], seen))
+
+                def use(i, r, seen):
+                    for c in channels:
+                        sums[c].add(i, weights[c][r], seen)
+                write_band(writer, band.literal_value, step.literal_value, rows, row, image_pitch, None, use)
             used = writer.mask(columns, 0)
             with builder.if_else(builder.icmp_signed(">=", columns, INT(writer.lanes)), likely=True) as (whole, part):
                 for branch, mask in ((whole, None), (part, used)):
                     with branch:
-                        place = writer.at(out, out_place)
-                        for i in range(rows):
-                            writer.store(sums[i], place, mask)
-                            place = writer.at(place, out_pitch)
+                        first = writer.at(out, out_place)
+                        for c in channels:
+                            place = first
+                            for i in range(rows):
+                                writer.store(sums[c][i], place, mask)
+                                place = writer.at(place, out_pitch)
+                            first = writer.at(first, out_next)
             builder.branch(end)
         builder.position_at_end(end)
         return context.get_dummy_value()
 
-    return types.void(band, step, height, taps, weight, weight_place, weight_at, weight_pitch, image, image_place, image_at, image_pitch,
-                      out, out_place, out_pitch, columns, bias), codegen
+    return types.void(band, step, many, height, taps, weight, weight_place, weight_next, weight_at, weight_pitch, image, image_place, image_at,
+                      image_pitch, out, out_place, out_next, out_pitch, columns, bias, bias_place, bias_next), codegen
 
 
+height_of: Any = _height_of
 strip: Any = _strip
 
 
-def stencil(band, step, planes, taps, weight, weight_apart, weight_at, weight_pitch, image, image_apart, image_at, image_pitch,
-            out, out_apart, out_pitch, rows, columns, bias, bias_apart):
+def stencil(band, step, many, planes, taps, weight, weight_apart, weight_next, weight_at, weight_pitch, image, image_apart, image_at,
+            image_pitch, out, out_apart, out_next, out_pitch, rows, columns, bias, bias_apart, bias_next):
     """out[i, j] = bias + Σ_t Σ_r  weight[weight_at[t] + r·weight_pitch] · image[image_at[t] + (i·step + r)·image_pitch + j]
 
-    for i < rows, j < columns, t < taps and r < band; and so for several planes, which stand weight_apart, image_apart … numbers apart.
+    for i < rows, j < columns, t < taps and r < band; for `many` output channels, weight_next, out_next and bias_next numbers apart; and so
+    for several planes, which stand weight_apart, image_apart … numbers apart.
     """
+    most = height_of(many)
     for plane in range(planes):
         i = 0
-        while i < rows:                                        # strips of HEIGHT, the last two of about equal height
+        while i < rows:                                        # strips of `most` rows, the last two of about equal height
             left = rows - i
-            height = left if left <= HEIGHT else HEIGHT if left >= 2 * HEIGHT else (left + 1) >> 1
+            height = left if left <= most else most if left >= 2 * most else (left + 1) >> 1
             for j in range(0, columns, lanes_of(out)):
-                strip(band, step, height, taps, weight, plane * weight_apart, weight_at, weight_pitch,
+                strip(band, step, many, height, taps, weight, plane * weight_apart, weight_next, weight_at, weight_pitch,
                       image, plane * image_apart + i * step * image_pitch + j, image_at, image_pitch,
-                      out, plane * out_apart + i * out_pitch + j, out_pitch, columns - j, bias[plane * bias_apart])
+                      out, plane * out_apart + i * out_pitch + j, out_next, out_pitch, columns - j, bias, plane * bias_apart, bias_next)
             i += height
 
 
-STENCIL = ("int64, int64, CPointer(T), int64, CPointer(int64), int64, CPointer(T), int64, CPointer(int64), int64, "
-           "CPointer(T), int64, int64, int64, int64, CPointer(T), int64")
+STENCIL = ("int64, int64, CPointer(T), int64, int64, CPointer(int64), int64, CPointer(T), int64, CPointer(int64), int64, "
+           "CPointer(T), int64, int64, int64, int64, int64, CPointer(T), int64, int64")
 
 
-def stencil_address(band: int, step: int, dtype) -> int:
+def stencil_address(band: int, step: int, many: int, dtype) -> int:
     """The address of `stencil`, for `call`."""
-    return address(stencil, STENCIL, band, step, np.dtype(dtype))
+    return address(stencil, STENCIL, band, step, many, np.dtype(dtype))

@@ -4,22 +4,29 @@
     im2col      the reference: the columns of a whole image, then one matrix product.                         columns.py
     tiled       the same, a few output rows at a time, so that the columns stay in the cache.                 columns.py
     flat        vector tiles that read the image itself: im2col without the copy.                             flat.py, weights.py
+    depthwise   one channel a group is no matrix product: stencils on single planes.                          depthwise.py, depthwise_weights.py
+    grouped     a few channels a group: stencils as far as they pay, sums in registers for the weights.       grouped.py
 
 To stand on one rung:  F.conv2d under  minicnn.use_algorithm("conv2d", "im2col"),  or  algorithm="im2col"  here. A rung that does not fit
 a shape hands it to the one that would have been chosen.
 """
 from .. import memory
 from ..task import task
-from . import columns, flat, output_shape, weights
+from . import columns, depthwise, depthwise_weights, flat, grouped, output_shape, weights
 
-ALGORITHMS = ("direct", "im2col", "tiled", "flat")
+ALGORITHMS = ("direct", "im2col", "tiled", "flat", "depthwise", "grouped")
 COLUMNS = ("direct", "im2col", "tiled")
+FORWARD = {"flat": flat.forward, "depthwise": depthwise.forward, "grouped": grouped.forward}
+GRADIENT_X = {"flat": flat.gradient_x, "depthwise": depthwise.gradient_x, "grouped": grouped.gradient_x}
+GRADIENT_WEIGHT = {"flat": weights.gradient_weight, "depthwise": depthwise_weights.gradient_weight, "grouped": grouped.gradient_weight}
 
 
 def choose(weight_shape) -> str:
     """The rung for a weight (G, K/G, C/G, R, S)."""
     G, Kg, Cg, R, S = weight_shape
-    return "direct" if G > 1 and Kg * Cg <= 16 else "flat"
+    if G == 1 or Cg > grouped.MOST:
+        return "flat"
+    return "depthwise" if Cg == 1 else "grouped"
 
 
 @task("int64, T[:,:,:,::1], T[::1]")
@@ -44,7 +51,7 @@ def convolve(x, weight, bias, output, *, stride, padding, dilation, groups, algo
     rung = algorithm or choose(weight.shape)
     if rung in COLUMNS:
         return columns.forward(rung, x, weight, bias, stride, before, dilation, y)
-    return flat.forward(x, weight, bias, stride, before, dilation, y)
+    return FORWARD[rung](x, weight, bias, stride, before, dilation, y)
 
 
 def gradients(x, weight, grad_output, plane, needs, *, stride, padding, dilation, groups, algorithm=None):
@@ -58,9 +65,9 @@ def gradients(x, weight, grad_output, plane, needs, *, stride, padding, dilation
         return grad_x, None if grad_weight is None else grad_weight.reshape(weight.shape), grad_bias
     grad_x = grad_weight = grad_bias = None
     if need_x:
-        grad_x = flat.gradient_x(grad_output, grouped, *geometry, memory.empty((N, groups * weight.shape[1], *plane), dtype))
+        grad_x = GRADIENT_X[rung](grad_output, grouped, *geometry, memory.empty((N, groups * weight.shape[1], *plane), dtype))
     if need_weight:
-        grad_weight = weights.gradient_weight(x, grad_output, grouped.shape, *geometry).reshape(weight.shape)
+        grad_weight = GRADIENT_WEIGHT[rung](x, grad_output, grouped.shape, *geometry).reshape(weight.shape)
     if need_bias:
         grad_bias = memory.empty(K, dtype)
         sum_planes.run(K, grad_output, grad_bias)

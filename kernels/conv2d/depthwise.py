@@ -118,8 +118,8 @@ def plan(vertical: tuple[Axis, ...], horizontal: tuple[Axis, ...], channels: int
 
 
 @lru_cache(maxsize=1024)
-def addresses(bands: tuple, dtype) -> np.ndarray:
-    return table([stencil_address(*band, dtype) for band in bands])
+def addresses(bands: tuple, many: int, dtype) -> np.ndarray:
+    return table([stencil_address(*band, many, dtype) for band in bands])
 
 
 @task("int64, int64, int64, T[::1], int64, int64, int64, int64, int64, int64[::1], int64, int64, boolean, T[::1]")
@@ -155,8 +155,8 @@ call_lay_out = lay_out.call
 PLAN = "int64[::1], int64[:,::1], int64[::1], int64[::1], UniTuple(int64, 8)"                  # addresses, runs, taps, phases, layout
 
 
-@task(f"int64, int64, int64, T[::1], UniTuple(int64, 4), T[::1], UniTuple(int64, 2), T[::1], {PLAN}, T[::1], UniTuple(int64, 3)")
-def convolve_planes(number, tasks, total, source, source_shape, weight, apart, bias, functions, runs, taps, phases, layout, out, out_shape):
+@task(f"int64, int64, int64, T[::1], UniTuple(int64, 4), T[::1], UniTuple(int64, 2), T[::1], int64, {PLAN}, T[::1], UniTuple(int64, 3)")
+def convolve_planes(number, tasks, total, source, source_shape, weight, apart, bias, many, functions, runs, taps, phases, layout, out, out_shape):
     """Part `number` of `tasks` of all `total` blocks of the planes of out, all groups of all images one after the other.
 
     source_shape: (G, C, H, W), out_shape: (K, P, Q) of a group.  apart: from the weights of one group to those of the next, and so
@@ -170,7 +170,7 @@ def convolve_planes(number, tasks, total, source, source_shape, weight, apart, b
     image[:] = 0
     streams, line = runs[-1, STREAM] + 1, runs[0, COLUMNS]                 # no other stream is wider
     stream = planes * rows_of_block * line
-    merged = workspace(streams * stream + 64 if streams > 1 else 0, out)
+    merged = workspace(many * streams * stream + 64 if streams > 1 else 0, out)
     bias_apart = 1 if bias.size > 1 else 0
     block, end = number * total // tasks, (number + 1) * total // tasks
     while block < end:
@@ -179,7 +179,8 @@ def convolve_planes(number, tasks, total, source, source_shape, weight, apart, b
         count = min(planes, end - block, G - g)
         block += count
         call_lay_out((count, C * H * W, C, source, plane * C * H * W, H, W, top + part * down, stride, phases, height, pitch, blocks > 1, image))
-        for k in range(K):
+        for together in range(0, K, many):
+            k = min(together, K - many)                                    # the last may overlap those before: computed twice, alike
             first_weight, first_out, first_bias = g * apart[0] + k * apart[1], (plane * K + k) * P * Q, (g * K + k) * bias_apart
             for i in range(functions.size):
                 rows = min(runs[i, ROWS], runs[i, COUNT] - part * runs[i, ROWS])
@@ -187,15 +188,18 @@ def convolve_planes(number, tasks, total, source, source_shape, weight, apart, b
                     continue
                 row_apart = runs[i, EVERY] * Q
                 place = first_out + runs[i, ROW] * Q + part * runs[i, ROWS] * row_apart
-                target = at(out, place) if streams == 1 else at(merged, runs[i, STREAM] * stream)
-                call(functions[i], (count, runs[i, TAPS], at(weight, first_weight), apart[0], at(taps, table + runs[i, FIRST]), runs[i, SPACING],
-                                    at(image, runs[i, PLACE]), size, at(taps, runs[i, FIRST]), runs[i, PITCH],
-                                    target, K * P * Q if streams == 1 else rows_of_block * line, row_apart if streams == 1 else line,
-                                    rows, runs[i, COLUMNS], at(bias, first_bias), bias_apart * K))
+                if streams == 1:
+                    target, plane_apart, next_apart, pitch_out = at(out, place), K * P * Q, P * Q, row_apart
+                else:
+                    target, plane_apart, next_apart, pitch_out = at(merged, runs[i, STREAM] * stream), rows_of_block * line, streams * stream, line
+                call(functions[i], (count, runs[i, TAPS], at(weight, first_weight), apart[0], apart[1], at(taps, table + runs[i, FIRST]),
+                                    runs[i, SPACING], at(image, runs[i, PLACE]), size, at(taps, runs[i, FIRST]), runs[i, PITCH],
+                                    target, plane_apart, next_apart, pitch_out, rows, runs[i, COLUMNS],
+                                    at(bias, first_bias), bias_apart * K, bias_apart))
                 if streams > 1 and runs[i, STREAM] == streams - 1:
-                    for row in range(count * rows):
-                        p, r = row // rows, row % rows
-                        to, seen = place + p * K * P * Q + r * row_apart, (p * rows_of_block + r) * line
+                    for row in range(many * count * rows):
+                        m, p, r = row // (count * rows), row // rows % count, row % rows
+                        to, seen = place + (p * K + m) * P * Q + r * row_apart, m * streams * stream + (p * rows_of_block + r) * line
                         if streams == 2:
                             interleave(out, to, merged, seen, stream + seen, Q)
                         else:
@@ -206,11 +210,11 @@ def convolve_planes(number, tasks, total, source, source_shape, weight, apart, b
 def convolve(source, weight, bias, found: Plan, apart, out):
     """out (N, G·K, P, Q) of source (N, G·C, H, W)."""
     G, blocks = weight.shape[0], source.shape[0] * weight.shape[0] * found.layout[0]
-    tasks = min(blocks, TASKS)
+    tasks, many = min(blocks, TASKS), min(2, out.shape[1] // G)
     lay_out.ready(out.dtype)
     convolve_planes.run(tasks, tasks, blocks, source.reshape(-1), (G, source.shape[1] // G, *source.shape[2:]), weight.reshape(-1), apart,
-                        memory.zeros(1, out.dtype) if bias is None else bias, addresses(found.bands, out.dtype), found.runs, found.taps,
-                        found.phases, found.layout, out.reshape(-1), (out.shape[1] // G, *out.shape[2:]))
+                        memory.zeros(1, out.dtype) if bias is None else bias, many, addresses(found.bands, many, out.dtype), found.runs,
+                        found.taps, found.phases, found.layout, out.reshape(-1), (out.shape[1] // G, *out.shape[2:]))
     return out
 
 

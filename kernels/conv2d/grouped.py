@@ -1,4 +1,7 @@
-"""The gradient of the weights of a convolution in groups of several channels, too few for the tiles of weights.py.
+"""Convolution in groups of several channels, too few for the tiles of flat.py and weights.py.
+
+Forward and the gradient of x are those of depthwise.py where the groups are so small that its stencils win (`by_stencils`), and the flat
+shift beyond. The gradient of the weights,
 
     dw[k, c, r, s] = Σ_n,p,q  dy[n, k, p, q] · x[n, c, p·stride_h + r·dilation_h − top, q·stride_w + s·dilation_w − left]
 
@@ -8,8 +11,6 @@ where the window is 1×1 with stride 1 and no padding, read where it stands, a p
 
 A task has some channels c to itself, and all positions: there are no parts to add at the end. Within a task the sums of blocks are added
 in float64.
-
-Forward and the gradient of x need nothing else: stencils of depthwise.py up to about four channels, the flat shift beyond.
 """
 from functools import lru_cache
 
@@ -20,10 +21,30 @@ from ..correlation import TAPS, correlate_channels_address
 from ..lines import workspace
 from ..stencil import at, call
 from ..task import task
-from .depthwise import PITCH, PLACE, TASKS, call_lay_out, forward_plan, lay_out, table
+from . import depthwise, flat
+from .depthwise import call_lay_out, forward_plan, lay_out, PITCH, PLACE, table, TASKS
 
+MOST = 32                        # channels a group, beyond which tiles win in all directions
 IMAGE = 1 << 16                  # bytes of x that a task copies at a time
 POSITIONS = 512                  # of a plane, or of several together, that are read at a time where nothing is copied
+
+
+def by_stencils(shape, stride) -> bool:
+    """Whether stencils win over the flat shift, which has to take strided rows apart, and a 1×1 window has nothing for neighbours to share."""
+    _, K, C, R, S = shape
+    return R * S > 1 and max(K, C) <= (16 if max(stride) > 1 else 8)
+
+
+def forward(x, weight, bias, stride, padding, dilation, y):
+    """y (N, G·K, P, Q) of x (N, G·C, H, W), weight (G, K, C, R, S), bias (G·K,) or None; padding: (top, left)."""
+    way = depthwise if by_stencils(weight.shape, stride) else flat
+    return way.forward(x, weight, bias, stride, padding, dilation, y)
+
+
+def gradient_x(grad_output, weight, stride, padding, dilation, grad_x):
+    """grad_x (N, G·C, H, W) of grad_output (N, G·K, P, Q)."""
+    way = depthwise if by_stencils(weight.shape, stride) else flat
+    return way.gradient_x(grad_output, weight, stride, padding, dilation, grad_x)
 
 
 @task("int64, int64, T[::1], UniTuple(int64, 4), T[::1], UniTuple(int64, 3), int64, int64[:,::1], int64[::1], int64[::1], "
