@@ -4,26 +4,34 @@
     im2col      the reference: the columns of a whole image, then one matrix product.                         columns.py
     tiled       the same, a few output rows at a time, so that the columns stay in the cache.                 columns.py
     flat        vector tiles that read the image itself: im2col without the copy.                             flat.py, weights.py
-    depthwise   one channel a group is no matrix product: stencils on single planes.                          depthwise.py, depthwise_weights.py
-    grouped     a few channels a group: stencils as far as they pay, sums in registers for the weights.       grouped.py
+    depthwise   one channel a group: stencils, since it is no matrix product.                    depthwise.py, depthwise_weights.py
+    grouped     a few channels a group: stencils as far as they pay; sums of weights in registers.            grouped.py
+    winograd    3×3 windows, stride 1: 16 products in place of 36.                               winograd.py, winograd_weights.py
 
 To stand on one rung:  F.conv2d under  minicnn.use_algorithm("conv2d", "im2col"),  or  algorithm="im2col"  here. A rung that does not fit
 a shape hands it to the one that would have been chosen.
 """
+from typing import Any
+
 from .. import memory
 from ..task import task
-from . import columns, depthwise, depthwise_weights, flat, grouped, output_shape, weights
+from . import columns, depthwise, depthwise_weights, flat, grouped, output_shape, weights, winograd, winograd_weights
 
-ALGORITHMS = ("direct", "im2col", "tiled", "flat", "depthwise", "grouped")
+ALGORITHMS = ("direct", "im2col", "tiled", "flat", "depthwise", "grouped", "winograd")
 COLUMNS = ("direct", "im2col", "tiled")
-FORWARD = {"flat": flat.forward, "depthwise": depthwise.forward, "grouped": grouped.forward}
-GRADIENT_X = {"flat": flat.gradient_x, "depthwise": depthwise.gradient_x, "grouped": grouped.gradient_x}
-GRADIENT_WEIGHT = {"flat": weights.gradient_weight, "depthwise": depthwise_weights.gradient_weight, "grouped": grouped.gradient_weight}
+MODULES: dict[str, tuple[Any, Any]] = {                       # of y and the gradient of x, and of the gradient of the weights
+    "flat": (flat, weights), "depthwise": (depthwise, depthwise_weights), "grouped": (grouped, grouped), "winograd": (winograd, winograd_weights)}
+FEW = 32                         # channels of a group: of fewer, Winograd's transforms cost more than they save
 
 
-def choose(weight_shape) -> str:
-    """The rung for a weight (G, K/G, C/G, R, S)."""
+def choose(weight_shape, stride, dilation, algorithm=None) -> str:
+    """The rung for a weight (G, K/G, C/G, R, S): the one that is asked for, if it fits."""
     G, Kg, Cg, R, S = weight_shape
+    to_winograd = winograd.fits(weight_shape, stride, dilation)
+    if algorithm and (algorithm != "winograd" or to_winograd):
+        return algorithm
+    if to_winograd and min(Kg, Cg) >= FEW:
+        return "winograd"
     if G == 1 or Cg > grouped.MOST:
         return "flat"
     return "depthwise" if Cg == 1 else "grouped"
@@ -48,10 +56,10 @@ def convolve(x, weight, bias, output, *, stride, padding, dilation, groups, algo
     """y (N, K, P, Q) of x (N, C, H, W), weight (K, C/G, R, S), bias (K,) or None.  output: (P, Q)."""
     weight = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     before, y = (padding[0][0], padding[1][0]), memory.empty((x.shape[0], weight.shape[0] * weight.shape[1], *output), x.dtype)
-    rung = algorithm or choose(weight.shape)
+    rung = choose(weight.shape, stride, dilation, algorithm)
     if rung in COLUMNS:
         return columns.forward(rung, x, weight, bias, stride, before, dilation, y)
-    return FORWARD[rung](x, weight, bias, stride, before, dilation, y)
+    return MODULES[rung][0].forward(x, weight, bias, stride, before, dilation, y)
 
 
 def gradients(x, weight, grad_output, plane, needs, *, stride, padding, dilation, groups, algorithm=None):
@@ -59,15 +67,16 @@ def gradients(x, weight, grad_output, plane, needs, *, stride, padding, dilation
     need_x, need_weight, need_bias = needs
     (N, K), dtype, grouped = grad_output.shape[:2], grad_output.dtype, weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     geometry = stride, (padding[0][0], padding[1][0]), dilation
-    rung = algorithm or choose(grouped.shape)
+    rung = choose(grouped.shape, stride, dilation, algorithm)
     if rung in COLUMNS:
         grad_x, grad_weight, grad_bias = columns.gradients(rung, x, grouped, grad_output, plane, needs, *geometry)
         return grad_x, None if grad_weight is None else grad_weight.reshape(weight.shape), grad_bias
     grad_x = grad_weight = grad_bias = None
+    by_x, by_weight = MODULES[rung]
     if need_x:
-        grad_x = GRADIENT_X[rung](grad_output, grouped, *geometry, memory.empty((N, groups * weight.shape[1], *plane), dtype))
+        grad_x = by_x.gradient_x(grad_output, grouped, *geometry, memory.empty((N, groups * weight.shape[1], *plane), dtype))
     if need_weight:
-        grad_weight = GRADIENT_WEIGHT[rung](x, grad_output, grouped.shape, *geometry).reshape(weight.shape)
+        grad_weight = by_weight.gradient_weight(x, grad_output, grouped.shape, *geometry).reshape(weight.shape)
     if need_bias:
         grad_bias = memory.empty(K, dtype)
         sum_planes.run(K, grad_output, grad_bias)
