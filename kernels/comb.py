@@ -18,7 +18,8 @@ from .simd import INT, Writer
 
 def select(writer: Writer, pair: list, order: list) -> Any:
     """A register of the lanes, numbered through a pair of registers."""
-    return writer.builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(ir.IntType(32), writer.lanes), order))
+    first, second = pair
+    return writer.builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(ir.IntType(32), writer.lanes), order))
 
 
 def write_pairs(writer: Writer, count: Any, step) -> None:
@@ -68,7 +69,8 @@ def _interleave(typingctx, target, at, source, even, odd, count):
                 pair.append(writer.load(writer.at(seen, builder.lshr(first, INT(1))), half))
             for register in (0, 1):
                 order = [lane // 2 + lane % 2 * n for lane in range(register * n, (register + 1) * n)]
-                writer.store(select(writer, pair, order), writer.at(writer.at(to, first), INT(register * n)), left and writer.mask(left, register))
+                place = writer.at(writer.at(to, first), INT(register * n))
+                writer.store(select(writer, pair, order), place, left and writer.mask(left, register))
 
         write_pairs(writer, values[5], step)
         return context.get_dummy_value()

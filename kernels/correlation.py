@@ -14,7 +14,7 @@ is loaded once for a column of the window and multiplied with all those that saw
 
 Columns beyond the end of a row are masked out in both: 0 · NaN would be NaN.
 """
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -50,15 +50,15 @@ def write_windows(writer: Writer, image: Any, image_at: Any, tap: Any, taps: Any
     return windows
 
 
-def write_columns(writer: Writer, columns: Any, step: Callable[[Any, Any], None]) -> None:
-    """step(j, mask) for every register of columns; a mask for the last, if it is not filled."""
+def write_columns(writer: Writer, columns: Any) -> Iterator[tuple[Any, Any]]:
+    """(j, mask) for every register of columns; a mask for the last, if it is not filled."""
     builder = writer.builder
     whole = builder.and_(columns, INT(-writer.lanes))
     with cgutils.for_range_slice(builder, INT(0), whole, INT(writer.lanes), INT) as (j, _):
-        step(j, None)
+        yield j, None
     rest = builder.sub(columns, whole)
     with builder.if_then(builder.icmp_signed(">", rest, INT(0))):
-        step(whole, writer.mask(rest, 0))
+        yield whole, writer.mask(rest, 0)
 
 
 def lane_sums(writer: Writer, registers: list) -> Any:
@@ -94,8 +94,8 @@ def add_sums(writer: Writer, registers: list, totals: Any) -> None:
 
 
 @intrinsic
-def _accumulate(typingctx, band, step, many, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at,
-                image_pitch, rows, columns):
+def _accumulate(typingctx, band, step, many, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch,
+                image, image_apart, image_at, image_pitch, rows, columns):
     """`correlate` for as many taps from `tap` on as are kept together."""
     if not isinstance(band, types.IntegerLiteral):
         return None                                            # Numba asks again, with the numbers that the signature names
@@ -103,7 +103,7 @@ def _accumulate(typingctx, band, step, many, tap, planes, taps, totals, gradient
     def codegen(context, builder, signature, values):
         (_, _, _, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at,
          image_pitch, rows, columns) = values
-        writer, height, step_ = Writer(builder, context.get_value_type(signature.args[7].dtype)), band.literal_value, step.literal_value
+        writer, height = Writer(builder, context.get_value_type(signature.args[7].dtype)), band.literal_value
         windows = write_windows(writer, image, image_at, tap, taps, many.literal_value)
         sums = Sums(writer, len(windows) * height, writer.zero)
 
@@ -114,18 +114,21 @@ def _accumulate(typingctx, band, step, many, tap, planes, taps, totals, gradient
                 gradients.append(writer.load(place, mask))
                 place = writer.at(place, gradient_pitch)
             for t, window in enumerate(windows):
-                seen = further(writer, window, builder.mul(plane, image_apart), builder.mul(builder.mul(i, INT(step_)), image_pitch), j)
-                write_band(writer, height, step_, count, seen, image_pitch, mask,
-                           lambda i, r, register: sums.add(t * height + r, gradients[i], register))
+                down = builder.mul(builder.mul(i, INT(step.literal_value)), image_pitch)
+                seen = further(writer, window, builder.mul(plane, image_apart), down, j)
+                for i_of_strip, r, register in write_band(writer, height, step.literal_value, count, seen, image_pitch, mask):
+                    sums.add(t * height + r, gradients[i_of_strip], register)
 
         rest = builder.srem(rows, INT(HEIGHT))
         most = builder.sub(rows, rest)
         with cgutils.for_range(builder, planes) as plane:
             with cgutils.for_range_slice(builder, INT(0), most, INT(HEIGHT), INT) as (i, _):
-                write_columns(writer, columns, lambda j, mask: write_step(HEIGHT, plane.index, i, j, mask))
+                for j, mask in write_columns(writer, columns):
+                    write_step(HEIGHT, plane.index, i, j, mask)
             for count in range(1, HEIGHT):
                 with builder.if_then(builder.icmp_signed("==", rest, INT(count))):
-                    write_columns(writer, columns, lambda j, mask: write_step(count, plane.index, most, j, mask))
+                    for j, mask in write_columns(writer, columns):
+                        write_step(count, plane.index, most, j, mask)
         place = builder.gep(totals, [builder.mul(tap, INT(height))], source_etype=ir.DoubleType())
         add_sums(writer, [sums[i] for i in range(len(sums.registers))], place)
         return context.get_dummy_value()
@@ -142,7 +145,8 @@ def correlate(band, step, many, planes, taps, totals, gradient, gradient_apart, 
     """totals[t, r] += Σ_i Σ_j  gradient[i·gradient_pitch + j] · image[image_at[t] + (i·step + r)·image_pitch + j]
 
     for t < taps and r < band; over i < rows, j < columns and several planes, gradient_apart and image_apart numbers apart.
-    `many` columns of the window are taken together.  totals: float64, of `rounded` taps, those beyond arbitrary; what one call adds is summed in the type of the arrays.
+    `many` columns of the window are taken together.  totals: float64, of `rounded` taps, those beyond arbitrary; what one call adds is
+    summed in the type of the arrays.
     """
     for tap in range(0, taps, many):
         accumulate(band, step, many, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at,
@@ -163,8 +167,8 @@ CHANNELS, TAPS = 8, 3            # 24 sums, as in the tile of simd.py: 11 loads 
 
 
 @intrinsic
-def _accumulate_tile(typingctx, height, channel, tap, planes, channels, taps, totals, gradient, gradient_apart, gradient_step, gradient_pitch,
-                     image, image_apart, image_at, image_pitch, rows, columns):
+def _accumulate_tile(typingctx, height, channel, tap, planes, channels, taps, totals, gradient, gradient_apart, gradient_step,
+                     gradient_pitch, image, image_apart, image_at, image_pitch, rows, columns):
     """`correlate_channels` for `height` channels of the gradient and TAPS taps."""
     def codegen(context, builder, signature, values):
         (height, channel, tap, planes, channels, taps, totals, gradient, gradient_apart, gradient_step, gradient_pitch,
@@ -181,18 +185,14 @@ def _accumulate_tile(typingctx, height, channel, tap, planes, channels, taps, to
             with cgutils.for_range(builder, planes) as plane, cgutils.for_range(builder, rows) as row:
                 cells = further(writer, first, builder.mul(plane.index, gradient_apart), builder.mul(row.index, gradient_pitch))
                 seen = builder.add(builder.mul(plane.index, image_apart), builder.mul(row.index, image_pitch))
-
-                def write_step(j, mask):
-                    """Adds the products in one register of columns."""
+                for j, mask in write_columns(writer, columns):
                     registers = [writer.load(further(writer, window, seen, j), mask) for window in windows]
                     cell = writer.at(cells, j)
                     for k in range(count):
-                        row = writer.load(cell, mask)
+                        number = writer.load(cell, mask)
                         for t, register in enumerate(registers):
-                            sums.add(t * count + k, row, register)
+                            sums.add(t * count + k, number, register)
                         cell = writer.at(cell, gradient_step)
-
-                write_columns(writer, columns, write_step)
             for t in range(TAPS):
                 to = builder.add(builder.mul(builder.add(tap, INT(t)), channels), channel)
                 add_sums(writer, [sums[t * count + k] for k in range(count)], builder.gep(totals, [to], source_etype=ir.DoubleType()))
@@ -223,8 +223,8 @@ def correlate_channels(band, step, many, planes, channels, taps, totals, gradien
         k += height
 
 
-CORRELATE_CHANNELS = ("int64, int64, int64, CPointer(float64), CPointer(T), int64, int64, int64, CPointer(T), int64, CPointer(int64), int64, "
-                      "int64, int64")
+CORRELATE_CHANNELS = ("int64, int64, int64, CPointer(float64), CPointer(T), int64, int64, int64, "
+                      "CPointer(T), int64, CPointer(int64), int64, int64, int64")
 
 
 def correlate_channels_address(dtype) -> int:

@@ -19,10 +19,11 @@ The rows of a window that are taken together are a band. There are bands of the 
 row of y to the next; a window of 9 rows is three bands of 3, and one that divides into no band, like one of 11, goes row by row, as 11
 bands of height 1.
 
-One function is compiled for each band, step, number of channels and type, when it is first asked for (`address`), and compiled loops call it
-by its address (`call`): what no network needs costs nobody any time. It gets addresses (`at`) and checks nothing: what its tables and pitches
-lead to must lie within the arrays. It writes no number beyond its columns, but reads up to a register beyond those of x.
+One function is compiled for each band, step, number of channels and type, when it is first asked for (`address`), and compiled loops call
+it by its address (`call`): what no network needs costs nobody any time. It gets addresses (`at`) and checks nothing: what its tables and
+pitches lead to must lie within the arrays. It writes no number beyond its columns, but reads up to a register beyond those of x.
 """
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -47,10 +48,10 @@ def choose_band(rows: int, step: int) -> int:
 
 @lru_cache(maxsize=None)
 def address(function, signature: str, band: int, step: int, many: int, dtype: np.dtype) -> int:
-    """Where the machine code of a function stands, for one band, step, number taken together and type; compiled, or loaded from the cache."""
+    """Where the machine code of a function stands, for a band, step, number taken together and type; compiled, or loaded from the cache."""
     with cache_of(function):
         text = f"void(literal({band}), literal({step}), literal({many}), {signature})".replace("T", str(dtype))
-        compiled = numba.cfunc(text, cache=True, fastmath=FAST, error_model="numpy")(function)
+        compiled: Any = numba.cfunc(text, cache=True, fastmath=FAST, error_model="numpy")(function)
     KEPT.append(compiled)
     return compiled.address
 
@@ -128,13 +129,14 @@ def write_weights(writer: Writer, band: int, cell: Any, pitch: Any) -> list:
     return weights
 
 
-def write_band(writer: Writer, band: int, step: int, rows: int, row: Any, pitch: Any, mask: Any, use) -> None:
-    """Loads each row that `rows` outputs see through a band once, and calls use(i, r, register) for output i, which sees it as row r."""
+def write_band(writer: Writer, band: int, step: int, rows: int, row: Any, pitch: Any, mask: Any = None) -> Iterator[tuple[int, int, Any]]:
+    """Loads each row that `rows` outputs see through a band once: (i, r, register) for every output i, which sees it as row r."""
     for u in range((rows - 1) * step + band):
         outputs = [(i, u - i * step) for i in range(rows) if 0 <= u - i * step < band]
-        seen = writer.load(row, mask) if outputs else None
-        for i, r in outputs:
-            use(i, r, seen)
+        if outputs:
+            seen = writer.load(row, mask)
+            for i, r in outputs:
+                yield i, r, seen
         row = writer.at(row, pitch)
 
 
@@ -146,8 +148,8 @@ def _height_of(typingctx, many):
 
 
 @intrinsic
-def _strip(typingctx, band, step, many, height, taps, weight, weight_place, weight_next, weight_at, weight_pitch, image, image_place, image_at,
-           image_pitch, out, out_place, out_next, out_pitch, columns, bias, bias_place, bias_next):
+def _strip(typingctx, band, step, many, height, taps, weight, weight_place, weight_next, weight_at, weight_pitch,
+           image, image_place, image_at, image_pitch, out, out_place, out_next, out_pitch, columns, bias, bias_place, bias_next):
     """A strip of `stencil`, of `height` rows."""
     if not isinstance(band, types.IntegerLiteral):
         return None
@@ -172,11 +174,9 @@ def _strip(typingctx, band, step, many, height, taps, weight, weight_place, weig
                     weights.append(write_weights(writer, band.literal_value, first, weight_pitch))
                     first = writer.at(first, weight_next)
                 row = further(writer, image, image_place, entry(writer, image_at, loop.index))
-
-                def use(i, r, seen):
+                for i, r, seen in write_band(writer, band.literal_value, step.literal_value, rows, row, image_pitch):
                     for c in channels:
                         sums[c].add(i, weights[c][r], seen)
-                write_band(writer, band.literal_value, step.literal_value, rows, row, image_pitch, None, use)
             used = writer.mask(columns, 0)
             with builder.if_else(builder.icmp_signed(">=", columns, INT(writer.lanes)), likely=True) as (whole, part):
                 for branch, mask in ((whole, None), (part, used)):
@@ -192,8 +192,9 @@ def _strip(typingctx, band, step, many, height, taps, weight, weight_place, weig
         builder.position_at_end(end)
         return context.get_dummy_value()
 
-    return types.void(band, step, many, height, taps, weight, weight_place, weight_next, weight_at, weight_pitch, image, image_place, image_at,
-                      image_pitch, out, out_place, out_next, out_pitch, columns, bias, bias_place, bias_next), codegen
+    return types.void(band, step, many, height, taps, weight, weight_place, weight_next, weight_at, weight_pitch,
+                      image, image_place, image_at, image_pitch, out, out_place, out_next, out_pitch, columns,
+                      bias, bias_place, bias_next), codegen
 
 
 height_of: Any = _height_of

@@ -20,7 +20,8 @@ from . import columns, depthwise, depthwise_weights, flat, grouped, output_shape
 ALGORITHMS = ("direct", "im2col", "tiled", "flat", "depthwise", "grouped", "winograd")
 COLUMNS = ("direct", "im2col", "tiled")
 MODULES: dict[str, tuple[Any, Any]] = {                       # of y and the gradient of x, and of the gradient of the weights
-    "flat": (flat, weights), "depthwise": (depthwise, depthwise_weights), "grouped": (grouped, grouped), "winograd": (winograd, winograd_weights)}
+    "flat": (flat, weights), "depthwise": (depthwise, depthwise_weights), "grouped": (grouped, grouped),
+    "winograd": (winograd, winograd_weights)}
 FEW = 32                         # channels of a group: of fewer, Winograd's transforms cost more than they save
 
 

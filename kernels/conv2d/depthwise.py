@@ -30,7 +30,6 @@ import numpy as np
 from .. import memory
 from ..comb import interleave, take
 from ..lines import copy, workspace
-from ..simd import BYTES
 from ..stencil import at, call, choose_band, stencil_address
 from ..task import task
 from .flat import Axis, reading, reading_back
@@ -48,10 +47,10 @@ COLUMNS, STREAM = 9, 10                  # columns that it writes, STREAM, STREA
 
 @dataclass(frozen=True)
 class Plan:
-    """bands: (height, step) of each run.  taps: where each stands in the image, and then, where its weight stands.  phases: of a row, (place in
-    the image, numbers, place in the source) each.  layout: blocks, rows of y in a block, rows and pitch of its image, from the rows of one
-    image to those of the next in the source, the first of them, stride along a row, planes at a time."""
-    bands: tuple
+    """bands: (height, step) of each run.  taps: where each stands in the image, and then, where its weight stands.  phases: of a row,
+    (place in the image, numbers, place in the source) each.  layout: blocks, rows of y in a block, rows and pitch of its image, from the
+    rows of one image to those of the next in the source, the first of them, stride along a row, planes at a time."""
+    bands: tuple[tuple[int, int], ...]
     runs: np.ndarray
     taps: np.ndarray
     phases: np.ndarray
@@ -67,7 +66,10 @@ def table(numbers) -> np.ndarray:
 @lru_cache(maxsize=1024)
 def plan(vertical: tuple[Axis, ...], horizontal: tuple[Axis, ...], channels: int, apart: int, window_width: int, width: int, size: int,
          bands: bool = True, image: int = IMAGE) -> Plan:
-    """channels: of the source, in a group; their weights are `apart`.  width: of a plane of the source.  size: bytes of a number."""
+    """channels: of the source, in a group; their weights are `apart`.  width: of a plane of the source.  size: bytes of a number.
+
+    bands: False to take the rows of a window one by one.  image: bytes of a copy.
+    """
     stride_h, stride_w = vertical[0].stride, horizontal[0].stride
     top, left = (min((seen for axis in axes for seen in axis.seen), default=0) for axes in (vertical, horizontal))
     extent = max((seen - top for axis in vertical for seen in axis.seen), default=0) + 1
@@ -89,7 +91,8 @@ def plan(vertical: tuple[Axis, ...], horizontal: tuple[Axis, ...], channels: int
         band = choose_band(len(axis.taps), step) if bands else 1
         if band == 1:
             split, step = 1, 1
-        seen, taps = zip(*sorted(zip(axis.seen, axis.taps))) if axis.taps else ((top,), ())
+        pairs = sorted(zip(axis.seen, axis.taps))
+        seen, taps = [seen for seen, _ in pairs] or [top], [tap for _, tap in pairs]
         spacing = (taps[1] - taps[0]) * window_width if band > 1 else 0
         tables = []
         for line in horizontal:
@@ -118,7 +121,7 @@ def plan(vertical: tuple[Axis, ...], horizontal: tuple[Axis, ...], channels: int
 
 
 @lru_cache(maxsize=1024)
-def addresses(bands: tuple, many: int, dtype) -> np.ndarray:
+def addresses(bands: tuple[tuple[int, int], ...], many: int, dtype) -> np.ndarray:
     return table([stencil_address(*band, many, dtype) for band in bands])
 
 
@@ -156,11 +159,12 @@ PLAN = "int64[::1], int64[:,::1], int64[::1], int64[::1], UniTuple(int64, 8)"   
 
 
 @task(f"int64, int64, int64, T[::1], UniTuple(int64, 4), T[::1], UniTuple(int64, 2), T[::1], int64, {PLAN}, T[::1], UniTuple(int64, 3)")
-def convolve_planes(number, tasks, total, source, source_shape, weight, apart, bias, many, functions, runs, taps, phases, layout, out, out_shape):
+def convolve_planes(number, tasks, total, source, source_shape, weight, apart, bias, many, functions, runs, taps, phases, layout,
+                    out, out_shape):
     """Part `number` of `tasks` of all `total` blocks of the planes of out, all groups of all images one after the other.
 
     source_shape: (G, C, H, W), out_shape: (K, P, Q) of a group.  apart: from the weights of one group to those of the next, and so
-    of output channels.  bias: (G·K,), or one number for all.
+    of output channels, of which `many` are computed at once.  bias: (G·K,), or one number for all.
     """
     blocks, rows_of_block, height, pitch, down, top, stride, planes = layout
     G, C, H, W = source_shape
@@ -178,7 +182,8 @@ def convolve_planes(number, tasks, total, source, source_shape, weight, apart, b
         g = plane % G
         count = min(planes, end - block, G - g)
         block += count
-        call_lay_out((count, C * H * W, C, source, plane * C * H * W, H, W, top + part * down, stride, phases, height, pitch, blocks > 1, image))
+        call_lay_out((count, C * H * W, C, source, plane * C * H * W, H, W, top + part * down, stride, phases, height, pitch,
+                      blocks > 1, image))
         for together in range(0, K, many):
             k = min(together, K - many)                                    # the last may overlap those before: computed twice, alike
             first_weight, first_out, first_bias = g * apart[0] + k * apart[1], (plane * K + k) * P * Q, (g * K + k) * bias_apart
@@ -189,9 +194,11 @@ def convolve_planes(number, tasks, total, source, source_shape, weight, apart, b
                 row_apart = runs[i, EVERY] * Q
                 place = first_out + runs[i, ROW] * Q + part * runs[i, ROWS] * row_apart
                 if streams == 1:
-                    target, plane_apart, next_apart, pitch_out = at(out, place), K * P * Q, P * Q, row_apart
+                    target, plane_apart = at(out, place), K * P * Q
+                    next_apart, pitch_out = P * Q, row_apart
                 else:
-                    target, plane_apart, next_apart, pitch_out = at(merged, runs[i, STREAM] * stream), rows_of_block * line, streams * stream, line
+                    target, plane_apart = at(merged, runs[i, STREAM] * stream), rows_of_block * line
+                    next_apart, pitch_out = streams * stream, line
                 call(functions[i], (count, runs[i, TAPS], at(weight, first_weight), apart[0], apart[1], at(taps, table + runs[i, FIRST]),
                                     runs[i, SPACING], at(image, runs[i, PLACE]), size, at(taps, runs[i, FIRST]), runs[i, PITCH],
                                     target, plane_apart, next_apart, pitch_out, rows, runs[i, COLUMNS],

@@ -21,13 +21,13 @@ from .depthwise import COUNT, EVERY, PITCH, PLACE, PLAN, ROW, ROWS, TASKS, call_
 
 
 @lru_cache(maxsize=1024)
-def addresses(bands: tuple, dtype) -> np.ndarray:
+def addresses(bands: tuple[tuple[int, int], ...], dtype) -> np.ndarray:
     return table([correlate_address(*band, dtype) for band in bands])
 
 
 @task(f"int64, int64, int64, T[::1], UniTuple(int64, 4), T[::1], UniTuple(int64, 3), {PLAN}, float64[:,:,:,::1]")
 def sum_blocks(number, shares, total, x, x_shape, grad_output, y_shape, functions, runs, taps, phases, layout, parts):
-    """parts (parts, G, K, cells): what one part of the `total` blocks of the planes of all images contributes to one of `shares` of the groups.
+    """parts (parts, G, K, cells): what one part of all `total` blocks of the planes adds up to, for one of `shares` of the groups.
 
     x_shape: (G, C, H, W), y_shape: (K, P, Q) of a group.
     """
@@ -42,18 +42,19 @@ def sum_blocks(number, shares, total, x, x_shape, grad_output, y_shape, function
         totals[g] = 0
         block, end = part * total // parts.shape[0], (part + 1) * total // parts.shape[0]
         while block < end:
-            n, block_of_plane = block // blocks, block % blocks
+            n, part_of_plane = block // blocks, block % blocks
             count = min(planes, end - block)
             block += count
-            call_lay_out((count, G * C * H * W, C, x, (n * G + g) * C * H * W, H, W, top + block_of_plane * down, stride, phases, height, pitch,
-                          blocks > 1, image))
+            call_lay_out((count, G * C * H * W, C, x, (n * G + g) * C * H * W, H, W, top + part_of_plane * down, stride, phases,
+                          height, pitch, blocks > 1, image))
             for k in range(K):
                 for i in range(functions.size):
-                    rows = min(runs[i, ROWS], runs[i, COUNT] - block_of_plane * runs[i, ROWS])
+                    rows = min(runs[i, ROWS], runs[i, COUNT] - part_of_plane * runs[i, ROWS])
                     if rows > 0:
-                        first = ((n * G + g) * K + k) * P + runs[i, ROW] + block_of_plane * runs[i, ROWS] * runs[i, EVERY]
-                        call(functions[i], (count, taps.size // 2, at(sums, (g * K + k) * totals.shape[2]), at(grad_output, first * Q), G * K * P * Q,
-                                            runs[i, EVERY] * Q, at(image, runs[i, PLACE]), size, at(taps, 0), runs[i, PITCH], rows, Q))
+                        first = ((n * G + g) * K + k) * P + runs[i, ROW] + part_of_plane * runs[i, ROWS] * runs[i, EVERY]
+                        call(functions[i], (count, taps.size // 2, at(sums, (g * K + k) * totals.shape[2]),
+                                            at(grad_output, first * Q), G * K * P * Q, runs[i, EVERY] * Q,
+                                            at(image, runs[i, PLACE]), size, at(taps, 0), runs[i, PITCH], rows, Q))
 
 
 @task("int64, T[:,:,:,:,::1], int64, float64[:,:,:,::1]")
@@ -80,7 +81,7 @@ def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     lay_out.ready(x.dtype)
     cells, shares = rounded(C * R * S // band, together(band)) * band, min(G, TASKS)
     totals, grad_weight = memory.empty((parts, G, K, cells), np.float64), memory.empty(shape, x.dtype)
-    sum_blocks.run(parts * shares, shares, blocks, x.reshape(-1), (G, C, *x.shape[2:]), grad_output.reshape(-1), (K, *grad_output.shape[2:]),
-                   addresses(found.bands, x.dtype), found.runs, found.taps, found.phases, found.layout, totals)
+    sum_blocks.run(parts * shares, shares, blocks, x.reshape(-1), (G, C, *x.shape[2:]), grad_output.reshape(-1),
+                   (K, *grad_output.shape[2:]), addresses(found.bands, x.dtype), found.runs, found.taps, found.phases, found.layout, totals)
     add_parts.run(G, grad_weight, band, totals)
     return grad_weight

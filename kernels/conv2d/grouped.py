@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from .. import memory
-from ..correlation import TAPS, correlate_channels_address
+from ..correlation import correlate_channels_address, TAPS
 from ..lines import workspace
 from ..stencil import at, call
 from ..task import task
@@ -30,7 +30,7 @@ POSITIONS = 512                  # of a plane, or of several together, that are 
 
 
 def by_stencils(shape, stride) -> bool:
-    """Whether stencils win over the flat shift, which has to take strided rows apart, and a 1×1 window has nothing for neighbours to share."""
+    """Whether stencils win over the flat shift.  It does more for strided rows; and with a 1×1 window, neighbours see nothing in common."""
     _, K, C, R, S = shape
     return R * S > 1 and max(K, C) <= (16 if max(stride) > 1 else 8)
 
@@ -50,7 +50,10 @@ def gradient_x(grad_output, weight, stride, padding, dilation, grad_x):
 @task("int64, int64, T[::1], UniTuple(int64, 4), T[::1], UniTuple(int64, 3), int64, int64[:,::1], int64[::1], int64[::1], "
       "UniTuple(int64, 8), boolean, T[:,:,::1]")
 def sum_channels(number, tasks, x, x_shape, grad_output, y_shape, function, runs, taps, phases, layout, copied, grad_weight):
-    """grad_weight (G, K, C·R·S) for part `number` of `tasks` of the channels of x, of all groups.  x_shape: (G, C, H, W), y_shape: (K, P, Q) of a group."""
+    """grad_weight (G, K, C·R·S) for part `number` of `tasks` of the channels of x, of all groups.
+
+    x_shape: (G, C, H, W), y_shape: (K, P, Q) of a group.
+    """
     blocks, rows_of_block, height, pitch, down, top, stride, planes = layout
     G, C, H, W = x_shape
     K, P, Q = y_shape
@@ -59,7 +62,7 @@ def sum_channels(number, tasks, x, x_shape, grad_output, y_shape, function, runs
     most = min(C, end - channel)
     image = workspace(planes * most * height * pitch + 64 if copied else 0, x)
     image[:] = 0
-    totals = np.empty((most * cells + 2) * K)
+    totals = np.empty((most * cells + TAPS - 1) * K)
     while channel < end:
         g, c = channel // C, channel % C
         count = min(C - c, end - channel)
@@ -72,13 +75,15 @@ def sum_channels(number, tasks, x, x_shape, grad_output, y_shape, function, runs
             images = min(planes, N * blocks - block)
             block += images
             source, first = ((n * G + g) * C + c) * H * W, (n * G + g) * K * P * Q + part * rows_of_block * Q
+            rows = min(rows_of_block, P - part * rows_of_block)
             if copied:
-                call_lay_out((images, G * C * H * W, count, x, source, H, W, top + part * down, stride, phases, height, pitch, blocks > 1, image))
+                call_lay_out((images, G * C * H * W, count, x, source, H, W, top + part * down, stride, phases, height, pitch,
+                              blocks > 1, image))
                 call(function, (images, K, count * cells, at(totals, 0), at(grad_output, first), G * K * P * Q, P * Q, Q,
-                                at(image, runs[0, PLACE]), size, at(taps, 0), runs[0, PITCH], min(rows_of_block, P - part * rows_of_block), Q))
-            else:
+                                at(image, runs[0, PLACE]), size, at(taps, 0), runs[0, PITCH], rows, Q))
+            else:                                                          # the positions of a plane are the columns of one row
                 call(function, (images, K, count, at(totals, 0), at(grad_output, first), G * K * P * Q, P * Q, 0,
-                                at(x, source + part * rows_of_block), G * C * H * W, at(taps, 0), 0, 1, min(rows_of_block, P - part * rows_of_block)))
+                                at(x, source + part * rows_of_block), G * C * H * W, at(taps, 0), 0, 1, rows))
         for k in range(K):
             for cell in range(count * cells):
                 grad_weight[g, k, c * cells + cell] = totals[cell * K + k]
@@ -106,6 +111,6 @@ def gradient_weight(x, grad_output, shape, stride, padding, dilation):
         plan = plan_in_place(C, plane[0])
     lay_out.ready(x.dtype)
     grad_weight = memory.empty(shape, x.dtype)
-    sum_channels.run(tasks, tasks, x.reshape(-1), (G, C, *plane), grad_output.reshape(-1), (K, *output), correlate_channels_address(x.dtype),
-                     *plan, copied, grad_weight.reshape(G, K, C * R * S))
+    sum_channels.run(tasks, tasks, x.reshape(-1), (G, C, *plane), grad_output.reshape(-1), (K, *output),
+                     correlate_channels_address(x.dtype), *plan, copied, grad_weight.reshape(G, K, C * R * S))
     return grad_weight
