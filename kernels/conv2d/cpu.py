@@ -5,7 +5,7 @@
     tiled       the same, a few output rows at a time, so that the columns stay in the cache.                 columns.py
     flat        vector tiles that read the image itself: im2col without the copy.                             flat.py, weights.py
     depthwise   one channel a group: stencils, since it is no matrix product.                    depthwise.py, depthwise_weights.py
-    grouped     a few channels a group: stencils as far as they pay; sums of weights in registers.            grouped.py
+    grouped     several channels a group: of both of them, for each direction what pays for so many.          grouped.py
     winograd    3×3 windows, stride 1: 16 products in place of 36.                               winograd.py, winograd_weights.py
 
 To stand on one rung:  F.conv2d under  minicnn.use_algorithm("conv2d", "im2col"),  or  algorithm="im2col"  here. A rung that does not fit
@@ -22,7 +22,7 @@ COLUMNS = ("direct", "im2col", "tiled")
 MODULES: dict[str, tuple[Any, Any]] = {                       # of y and the gradient of x, and of the gradient of the weights
     "flat": (flat, weights), "depthwise": (depthwise, depthwise_weights), "grouped": (grouped, grouped),
     "winograd": (winograd, winograd_weights)}
-FEW = 32                         # channels of a group: of fewer, Winograd's transforms cost more than they save
+FEW, FEW_OF_GROUP = 32, 48       # channels, of one group or several: of fewer, Winograd's transforms cost more than they save
 
 
 def choose(weight_shape, stride, dilation, algorithm=None) -> str:
@@ -31,9 +31,9 @@ def choose(weight_shape, stride, dilation, algorithm=None) -> str:
     to_winograd = winograd.fits(weight_shape, stride, dilation)
     if algorithm and (algorithm != "winograd" or to_winograd):
         return algorithm
-    if to_winograd and min(Kg, Cg) >= FEW:
+    if to_winograd and min(Kg, Cg) >= (FEW if G == 1 else FEW_OF_GROUP):
         return "winograd"
-    if G == 1 or Cg > grouped.MOST:
+    if G == 1:
         return "flat"
     return "depthwise" if Cg == 1 else "grouped"
 

@@ -1,13 +1,22 @@
-"""Convolution in groups of several channels, too few for the tiles of flat.py and weights.py.
+"""Convolution in groups of several channels: each direction as suits so many.
 
-Forward and the gradient of x are those of depthwise.py where the groups are so small that its stencils win (`by_stencils`), and the flat
-shift beyond. The gradient of the weights,
+Forward and the gradient of x take the stencils of depthwise.py where the groups are so small that these win (`by_stencils`), and the flat
+shift beyond. The gradient of the weights takes the tiles of weights.py where the groups are wide (`by_tiles`). Of a few channels, or where
+nothing is copied, it is computed here:
 
     dw[k, c, r, s] = Σ_n,p,q  dy[n, k, p, q] · x[n, c, p·stride_h + r·dilation_h − top, q·stride_w + s·dilation_w − left]
 
-for the channels k and c of a group is a product of two matrices with few rows, the channels of dy and the taps (c, r, s), over very many
-positions: kernels/correlation.py takes some of either at a time, and adds up in registers. x is copied as forward does (depthwise.py), or,
-where the window is 1×1 with stride 1 and no padding, read where it stands, a plane as one long row.
+For the channels k and c of a group it is a product of two matrices with few rows, the channels of dy and the taps (c, r, s), over very
+many positions; a tile of its sums is kept in registers, lane by lane, until all positions are through:
+
+                                    16 positions of x, as they are seen through
+                                    tap 0     tap 1     tap 2
+        16 positions   channel 0    Σ00       Σ01       Σ02          each step: 8 + 3 registers are loaded,
+        of dy, of      …            …         …         …            and 24 products added, to sums of 16 lanes each
+                       channel 7    Σ70       Σ71       Σ72
+
+kernels/correlation.py does that. x is copied as forward does (depthwise.py), or, where the window is 1×1 with stride 1 and no padding, read
+where it stands, a plane as one long row.
 
 A task has some channels c to itself, and all positions: there are no parts to add at the end. Within a task the sums of blocks are added
 in float64.
@@ -17,14 +26,13 @@ from functools import lru_cache
 import numpy as np
 
 from .. import memory
-from ..correlation import correlate_channels_address, TAPS
+from ..correlation import correlate_channels_address, rounded, TAPS
 from ..lines import workspace
 from ..stencil import at, call
 from ..task import task
-from . import depthwise, flat
+from . import depthwise, flat, weights
 from .depthwise import call_lay_out, forward_plan, lay_out, PITCH, PLACE, table, TASKS
 
-MOST = 32                        # channels a group, beyond which tiles win in all directions
 IMAGE = 1 << 16                  # bytes of x that a task copies at a time
 POSITIONS = 512                  # of a plane, or of several together, that are read at a time where nothing is copied
 
@@ -32,7 +40,13 @@ POSITIONS = 512                  # of a plane, or of several together, that are 
 def by_stencils(shape, stride) -> bool:
     """Whether stencils win over the flat shift.  It does more for strided rows; and with a 1×1 window, neighbours see nothing in common."""
     _, K, C, R, S = shape
-    return R * S > 1 and max(K, C) <= (16 if max(stride) > 1 else 8)
+    return R * S > 1 and max(K, C) <= (64 if max(stride) > 1 else 16)
+
+
+def by_tiles(shape) -> bool:
+    """Whether the gradient of the weights is left to tiles of channels: if they fill registers, and the window repays putting them last."""
+    _, _, C, R, S = shape
+    return R * S > 1 and C > 8
 
 
 def forward(x, weight, bias, stride, padding, dilation, y):
@@ -49,8 +63,8 @@ def gradient_x(grad_output, weight, stride, padding, dilation, grad_x):
 
 @task("int64, int64, T[::1], UniTuple(int64, 4), T[::1], UniTuple(int64, 3), int64, int64[:,::1], int64[::1], int64[::1], "
       "UniTuple(int64, 8), boolean, T[:,:,::1]")
-def sum_channels(number, tasks, x, x_shape, grad_output, y_shape, function, runs, taps, phases, layout, copied, grad_weight):
-    """grad_weight (G, K, C·R·S) for part `number` of `tasks` of the channels of x, of all groups.
+def sum_channels(number, share, x, x_shape, grad_output, y_shape, function, runs, taps, phases, layout, copied, grad_weight):
+    """grad_weight (G, K, C·R·S) for `share` of the channels of x, counted through all groups.
 
     x_shape: (G, C, H, W), y_shape: (K, P, Q) of a group.
     """
@@ -58,8 +72,8 @@ def sum_channels(number, tasks, x, x_shape, grad_output, y_shape, function, runs
     G, C, H, W = x_shape
     K, P, Q = y_shape
     cells, N = grad_weight.shape[2] // C, x.size // (G * C * H * W)
-    channel, end = number * G * C // tasks, (number + 1) * G * C // tasks
-    most = min(C, end - channel)
+    channel, end = number * share, min(G * C, (number + 1) * share)
+    most = min(C, share)
     image = workspace(planes * most * height * pitch + 64 if copied else 0, x)
     image[:] = 0
     totals = np.empty((most * cells + TAPS - 1) * K)
@@ -99,18 +113,20 @@ def plan_in_place(channels: int, positions: int) -> tuple:
 
 def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     """The gradient (G, K, C, R, S) = shape, of x (N, G·C, H, W) and grad_output (N, G·K, P, Q); padding: (top, left)."""
+    if by_tiles(shape):
+        return weights.gradient_weight(x, grad_output, shape, stride, padding, dilation)
     G, K, C, R, S = shape
     plane, output = x.shape[2:], grad_output.shape[2:]
     copied = (R, S) != (1, 1) or (*stride, *padding) != (1, 1, 0, 0) or plane != output
-    tasks = min(G * C, TASKS)
+    share = rounded(-(-G * C // TASKS), TAPS if R * S == 1 else 1)         # of the channels, for each task: whole tiles of taps
     if copied:
-        found = forward_plan((G, K, min(C, -(-G * C // tasks)), R, S), plane[1], output, stride, padding, dilation, x.dtype, False, IMAGE)
+        found = forward_plan((G, K, min(C, share), R, S), plane[1], output, stride, padding, dilation, x.dtype, False, IMAGE)
         plan = found.runs, found.taps, found.phases, found.layout
     else:
         plane = output = (plane[0] * plane[1], 1)
         plan = plan_in_place(C, plane[0])
     lay_out.ready(x.dtype)
     grad_weight = memory.empty(shape, x.dtype)
-    sum_channels.run(tasks, tasks, x.reshape(-1), (G, C, *plane), grad_output.reshape(-1), (K, *output),
+    sum_channels.run(-(-G * C // share), share, x.reshape(-1), (G, C, *plane), grad_output.reshape(-1), (K, *output),
                      correlate_channels_address(x.dtype), *plan, copied, grad_weight.reshape(G, K, C * R * S))
     return grad_weight
