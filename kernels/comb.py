@@ -18,7 +18,8 @@ from .simd import INT, Writer
 
 def select(writer: Writer, pair: list, order: list) -> Any:
     """A register of the lanes, numbered through a pair of registers."""
-    return writer.builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(ir.IntType(32), writer.lanes), order))
+    first, second = pair
+    return writer.builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(ir.IntType(32), writer.lanes), order))
 
 
 def write_pairs(writer: Writer, count: Any, step) -> None:

@@ -29,6 +29,14 @@ LAYERS = {
     "depthwise": (2, 67, 12, 19, 67, 3, 3, (1, 1), (1, 1), (1, 1), (1, 1), 67),
     "depthwise, stride 2, multiplier 2": (2, 33, 15, 18, 66, 5, 5, (2, 2), (2, 2), (2, 1), (1, 1), 33),
     "many groups": (2, 128, 9, 10, 96, 3, 3, (1, 1), (1, 1), (1, 1), (1, 1), 32),
+    "depthwise, 7x7, several blocks": (2, 5, 47, 90, 5, 7, 7, (1, 1), (3, 3), (3, 3), (1, 1), 5),
+    "depthwise, more groups than tasks": (3, 71, 7, 7, 71, 3, 3, (1, 1), (1, 1), (1, 1), (1, 1), 71),
+    "depthwise, dilated rows, stride 2": (2, 6, 40, 37, 6, 3, 5, (2, 2), (2, 2), (4, 4), (2, 2), 6),
+    "depthwise, rows of eleven, stride 3": (1, 4, 50, 49, 4, 11, 4, (3, 3), (5, 4), (1, 2), (1, 1), 4),
+    "groups of odd width": (3, 35, 13, 21, 55, 4, 3, (1, 1), (1, 2), (1, 1), (1, 1), 5),
+    "groups of odd width, strides 2 and 1": (2, 27, 40, 33, 15, 5, 2, (2, 1), (2, 2), (0, 1), (1, 1), 3),
+    "groups, 1x1": (3, 69, 23, 25, 30, 1, 1, (1, 1), (0, 0), (0, 0), (1, 1), 3),
+    "groups, 1x1, padded": (2, 8, 13, 9, 20, 1, 1, (1, 1), (1, 0), (0, 2), (1, 1), 4),
     "many groups, stride 2": (2, 96, 9, 10, 96, 3, 3, (2, 2), (1, 1), (1, 1), (1, 1), 4),
 }
 
@@ -42,8 +50,9 @@ def drawn(layer, dtype):
 
 
 def results(kernel, arrays, grad_output, options, place=np.copy) -> list[np.ndarray]:
+    """y and the gradients of x, of the weights and, if there is one, of the bias."""
     y, saved = kernel.forward(*map(place, arrays), **options)
-    return [y, *kernel.backward(place(grad_output), saved, (True, True, True))]
+    return [y, *kernel.backward(place(grad_output), saved, (True, True, len(arrays) == 3))][:1 + len(arrays)]
 
 
 @pytest.mark.parametrize("algorithm", ["", *kernels.algorithms("conv2d")])
@@ -91,3 +100,24 @@ def test_what_is_not_finite_stays_where_it_is_seen(algorithm):
     grad_x, grad_weight, grad_bias = cpu.backward(np.ones_like(y), saved, (True, True, True))
     assert np.isfinite(grad_x).all() and np.isfinite(grad_bias).all()
     assert np.isnan(grad_weight[:, 3]).all() and np.isfinite(np.delete(grad_weight, 3, axis=1)).all()
+
+
+@pytest.mark.parametrize("algorithm", ["", *(name for name in kernels.algorithms("conv2d") if name != "direct")])
+@pytest.mark.parametrize("stride", (1, 2, 3))
+@pytest.mark.parametrize("channels", (1, 2, 9))
+def test_in_groups_nan_reaches_exactly_what_sees_it(channels, stride, algorithm):
+    """A NaN of x, and then one of the gradient of y, in the middle and in a corner: in y, in the gradient of x and in that of the weights
+    NaN stands where it stands in the reference, which is inside one group.  (direct does not multiply the zeros of the padding at all.)"""
+    rng, options = np.random.default_rng(0), {"stride": (stride, stride), "padding": ((1, 2), (2, 1)), "dilation": (1, 1), "groups": 3}
+    for place in ((6, 20), (0, 0), (16, 21)):
+        for infinite in (np.nan, np.inf):
+            x, weight = rng.standard_normal((2, 3 * channels, 17, 22)), rng.standard_normal((3 * channels, channels, 3, 4))
+            g = rng.standard_normal(reference.forward(x, weight, **options)[0].shape)
+            for broken in (x, g):
+                broken[1, channels, min(place[0], broken.shape[2] - 1), min(place[1], broken.shape[3] - 1)] = infinite
+                with np.errstate(invalid="ignore"):
+                    expected = results(reference, (x, weight), g, options)
+                found = results(cpu, (x, weight), g, options | {"algorithm": algorithm or None})
+                for value, right in zip(found, expected, strict=True):
+                    assert (np.isfinite(value) == np.isfinite(right)).all()
+                broken[...] = np.where(np.isfinite(broken), broken, 0)

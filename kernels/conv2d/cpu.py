@@ -13,14 +13,19 @@
 To stand on one rung:  F.conv2d under  minicnn.use_algorithm("conv2d", "im2col"),  or  algorithm="im2col"  here. A rung that does not fit
 a shape hands it to the one that would have been chosen.
 """
+from typing import Any
+
 from .. import memory
 from ..task import task
 <<<<<<< HEAD
 from . import columns, flat, output_shape, weights, winograd, winograd_weights
 
-ALGORITHMS = ("direct", "im2col", "tiled", "flat", "winograd")
+ALGORITHMS = ("direct", "im2col", "tiled", "flat", "depthwise", "grouped", "winograd")
 COLUMNS = ("direct", "im2col", "tiled")
-FEW = 32                         # channels of a group: of fewer, Winograd's transforms cost more than they save
+MODULES: dict[str, tuple[Any, Any]] = {                       # of y and the gradient of x, and of the gradient of the weights
+    "flat": (flat, weights), "depthwise": (depthwise, depthwise_weights), "grouped": (grouped, grouped),
+    "winograd": (winograd, winograd_weights)}
+FEW, FEW_OF_GROUP = 32, 48       # channels, of one group or several: of fewer, Winograd's transforms cost more than they save
 
 
 def choose(weight_shape, stride, dilation, algorithm=None) -> str:
@@ -29,7 +34,7 @@ def choose(weight_shape, stride, dilation, algorithm=None) -> str:
     to_winograd = winograd.fits(weight_shape, stride, dilation)
     if algorithm and (algorithm != "winograd" or to_winograd):
         return algorithm
-    if to_winograd and min(Kg, Cg) >= FEW:
+    if to_winograd and min(Kg, Cg) >= (FEW if G == 1 else FEW_OF_GROUP):
         return "winograd"
     return "direct" if G > 1 and Kg * Cg <= 16 else "flat"
 =======
@@ -107,7 +112,7 @@ def gradients(x, weight, grad_output, plane, needs, *, stride, padding, dilation
 >>>>>>> 6a059776bd9977707118a2353f6783810aa40f9f
         return grad_x, None if grad_weight is None else grad_weight.reshape(weight.shape), grad_bias
     grad_x = grad_weight = grad_bias = None
-    by_x, by_weight = (winograd, winograd_weights) if rung == "winograd" else (flat, weights)
+    by_x, by_weight = MODULES[rung]
     if need_x:
 <<<<<<< HEAD
         grad_x = by_x.gradient_x(grad_output, grouped, *geometry, memory.empty((N, groups * weight.shape[1], *plane), dtype))

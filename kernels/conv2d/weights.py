@@ -15,8 +15,9 @@ im2col is copied. More channels than a tile has columns are cut into chunks of o
 a tile reads one after the other stand one after the other in memory. Where, on the contrary, S·C numbers do not fill a tile (an image of
 3 colours), the window is folded: the R rows that an output row sees are laid side by side, as R·C channels under a window of one row.
 
-A task sums the positions of some images (a part) for some output channels; the parts are added at the end, in order. How many there are
-depends on the shapes alone.
+A task sums the positions of some images (a part) for some output channels of some groups; the parts are added at the end, in order. How
+many there are depends on the shapes alone. Where there are many groups, one part is enough work for all threads, and the weights of a group
+stay in the cache while its sums grow.
 """
 import numpy as np
 
@@ -29,6 +30,7 @@ from ..task import task
 CACHE = 1 << 17                  # numbers in a block, of x and of dy: 512 KB of float32
 STEPS = 256                      # positions of a sum before the next tap
 PARTS, PART_NUMBERS = 16, 1 << 21      # so many partial sums at the most, of together so many numbers
+MOST = 1 << 15                   # positions that a part adds up, if there may be more parts: rounding errors grow with them
 multiply = tile()
 
 
@@ -69,18 +71,21 @@ def positions_first(source, k_begin, k_end, first, count, turned):
                      min(lanes, ROWS, k_end - k), min(lanes, count - j))
 
 
-@task("int64, T[:,:,:,::1], T[:,:,:,::1], UniTuple(int64, 6), int64, int64, int64, int64, int64, T[:,:,:,:,:,::1]")
-def sum_part(number, x, grad_output, geometry, rows, wide, fold, blocks, k_groups, parts):
-    """For one part and one of k_groups groups of output channels:  grad_weight (G, K, R, S, C) += what blocks of `rows` output rows add.
+@task("int64, T[:,:,:,::1], T[:,:,:,::1], UniTuple(int64, 6), int64, int64, int64, int64, int64, int64, "
+      "T[:,:,:,:,:,::1]")
+def sum_part(number, x, grad_output, geometry, rows, wide, fold, blocks, k_groups, shares, parts):
+    """grad_weight (G, K, R, S, C) += what blocks of `rows` output rows add:  for one part, one of `shares` of the groups, and one of
+    k_groups of their output channels.
 
     The blocks are counted through all images. If the window is folded, R is 1 here, and C is `fold` times the number of channels.
     """
-    part, grad_weight = number // k_groups, parts[number // k_groups]
+    part, share, k_group = number // (k_groups * shares), number // k_groups % shares, number % k_groups
+    grad_weight = parts[part]
     G, K, R, S, C = grad_weight.shape
     P, Q = grad_output.shape[2:]
     stride_h, stride_w, top, left, dilation_h, dilation_w = geometry
     per = ((K + k_groups - 1) // k_groups + ROWS - 1) // ROWS * ROWS
-    k_begin, k_end = min(K, number % k_groups * per), min(K, (number % k_groups + 1) * per)
+    k_begin, k_end = min(K, k_group * per), min(K, (k_group + 1) * per)
     step = 1 if fold > 1 else stride_h                                     # rows of the image from one output row to the next
     height, pitch = (rows - 1) * step + (R - 1) * dilation_h + 1, (Q - 1) * stride_w + (S - 1) * dilation_w + 1
     chunks, per_image, C_x = (C + wide - 1) // wide, (P + rows - 1) // rows, C // fold
@@ -93,10 +98,10 @@ def sum_part(number, x, grad_output, geometry, rows, wide, fold, blocks, k_group
     merged = S if chunks == 1 and dilation_w == 1 else 1                   # taps whose channels stand side by side
     columns = widths(merged * min(C, wide), BYTES // x.itemsize)
     out = grad_weight.reshape(-1)
-    for block in range(part * blocks // parts.shape[0], (part + 1) * blocks // parts.shape[0]):
-        n, first = block // per_image, block % per_image * rows
-        count = min(rows, P - first) * Q
-        for g in range(G):
+    for g in range(share * G // shares, (share + 1) * G // shares):
+        for block in range(part * blocks // parts.shape[0], (part + 1) * blocks // parts.shape[0]):
+            n, first = block // per_image, block % per_image * rows
+            count = min(rows, P - first) * Q
             channels_last(x[n, g * C_x:(g + 1) * C_x], first * stride_h - top, -left, stride_h // step, dilation_h, fold, height, pitch,
                           wide, image)
             positions_first(grad_output[n, g * K:(g + 1) * K], k_begin, k_end, first, count, turned)
@@ -146,13 +151,15 @@ def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     chunks = 1 if fold > 1 else -(-C // (VECTORS * lanes))
     wide = fold * C if chunks == 1 else -(-C // (chunks * lanes)) * lanes
     pitch = (Q - 1) * stride[1] + (S - 1) * dilation[1] + 1
-    count = max(1, min(N * P, PARTS, PART_NUMBERS // max(1, G * K * C * R * S)))
-    k_groups = max(1, min(-(-8 // count), K // (2 * ROWS)))                # few parts: the output channels are divided as well
+    shares = min(G, PARTS)
+    count = max(1, min(N * P, max(PARTS // shares, N * P * Q // MOST), PARTS, PART_NUMBERS // max(1, G * K * C * R * S)))
+    k_groups = max(1, min(-(-8 // (count * shares)), K // (2 * ROWS)))     # few tasks: the output channels are divided as well
     rows = max(1, min(P, CACHE // max(1, C * pitch * max(fold, stride[0]) + K // k_groups * Q)))
     rows = -(-P // -(-P // rows))                                          # blocks of about equal height
     blocks = N * -(-P // rows)
     count = max(1, min(count, blocks))
     parts, total = memory.zeros((count, G, K, R // fold, S, fold * C), x.dtype), memory.empty((G * K, C, R, S), x.dtype)
-    sum_part.run(count * k_groups, x, grad_output, (*stride, *padding, *dilation), rows, wide, fold, blocks, k_groups, parts)
+    sum_part.run(count * shares * k_groups, x, grad_output, (*stride, *padding, *dilation), rows, wide, fold, blocks, k_groups, shares,
+                 parts)
     add_parts.run(G * K, parts.reshape(-1), fold, total)
     return total.reshape(shape)
