@@ -49,7 +49,8 @@ def test_an_edit_of_an_imported_file_is_seen(tmp_path, monkeypatch):
     """The key of a kernel file covers what it imports, however far below."""
     from minicnn.kernels import jit
     (tmp_path / "op").mkdir()
-    files = {"op/cpu.py": "from ..middle import (e,\n    f)", "middle.py": "def g():\n    from . import \\\n        low", "low.py": "f = 1", "other.py": ""}
+    files = {"op/cpu.py": "from ..middle import (e,\n    f)", "middle.py": "def g():\n    from . import \\\n        low", "low.py": "f = 1",
+             "other.py": ""}
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(jit, "HERE", tmp_path)
