@@ -14,6 +14,6 @@ def forward(x, *, output_size):
     N, C, P, Q = shape
     rows, columns = adaptive_windows(x.shape[2], P), adaptive_windows(x.shape[3], Q)
     y, indices = empty((N * C, P, Q), x.dtype), empty((N * C, P, Q), np.int32)
-    forward_two_steps(x.reshape(N * C, *x.shape[2:]), *rows, *columns, 1, 1, y, indices)
+    forward_two_steps.run(N * C, x.reshape(N * C, *x.shape[2:]), *rows, *columns, 1, 1, y, indices)
     indices = indices.reshape(shape)
     return (y.reshape(shape), indices), (x.shape, indices)

@@ -34,11 +34,9 @@ A channel is the work of one thread from end to end: the bits depend neither on 
 from math import prod
 
 import numpy as np
-from numba import prange
 from numba.extending import register_jitable
 
 from ..elementary import fma, gate
-from ..jit import jit
 from ..memory import empty
 from ..task import task
 from . import output_shape
@@ -64,10 +62,11 @@ def output(x, centre, factor, shift):
     return fma(x - centre, factor, shift)
 
 
-@task("T[:,:,::1], int64, int64, T[::1], T[::1], T[::1], T[::1], boolean, float64, float64, T, T[:,:,::1], float64[:,::1]")
-def normalise_block(x, first, last, weight, bias, running_mean, running_var, training, momentum, eps, floor, y, statistics):
-    """The channels first … last − 1 of x (N, C, P).  statistics (2, C): mean and 1/√(σ² + ε), in the meantime S."""
-    N, _, P = x.shape
+@task("int64, T[:,:,::1], int64, T[::1], T[::1], T[::1], T[::1], boolean, float64, float64, T, T[:,:,::1], float64[:,::1]")
+def normalise_block(number, x, block, weight, bias, running_mean, running_var, training, momentum, eps, floor, y, statistics):
+    """The channels number·block … of x (N, C, P).  statistics (2, C): mean and 1/√(σ² + ε), in the meantime S."""
+    N, C, P = x.shape
+    first, last = number * block, min((number + 1) * block, C)
     M, zero = N * P, x.dtype.type(0)
     mean, inverse_std = statistics[0], statistics[1]
     if not training or M == 0:
@@ -107,11 +106,13 @@ def normalise_block(x, first, last, weight, bias, running_mean, running_var, tra
                 out[i] = gate(v, v, floor)
 
 
-@task("T[:,:,::1], T[:,:,::1], int64, int64, T[::1], T[::1], float64[:,::1], boolean, boolean, boolean, T, T[:,:,::1], "
+@task("int64, T[:,:,::1], T[:,:,::1], int64, T[::1], T[::1], float64[:,::1], boolean, boolean, boolean, T, T[:,:,::1], "
       "T[::1], T[::1], float64[:,::1]")
-def block_gradients(g, x, first, last, weight, bias, statistics, training, need_x, need_sums, floor, grad_x, grad_weight, grad_bias, sums):
-    """The gradients of the channels first … last − 1.  sums (2, C): Σu and Σu·(x − μ)."""
-    N, _, P = x.shape
+def block_gradients(number, g, x, block, weight, bias, statistics, training, need_x, need_sums, floor, grad_x, grad_weight,
+                    grad_bias, sums):
+    """The gradients of the channels number·block ….  sums (2, C): Σu and Σu·(x − μ)."""
+    N, C, P = x.shape
+    first, last = number * block, min((number + 1) * block, C)
     M, zero = N * P, x.dtype.type(0)
     mean, inverse_std = statistics[0], statistics[1]
     if need_sums:
@@ -150,35 +151,10 @@ def block_gradients(g, x, first, last, weight, bias, statistics, training, need_
                         out[i] = gate(g_plane[i], output(plane[i], centre, factor, shift), floor) * factor
 
 
-call_normalise, call_gradients = normalise_block.call, block_gradients.call
-
-
-@jit(parallel=True)
-def normalise(x, block, weight, bias, running_mean, running_var, training, momentum, eps, floor, y, statistics):
-    C = x.shape[1]
-    if block == C:                                                      # one thread
-        call_normalise((x, 0, C, weight, bias, running_mean, running_var, training, momentum, eps, floor, y, statistics))
-    else:
-        for i in prange((C + block - 1) // block):
-            call_normalise((x, i * block, min((i + 1) * block, C), weight, bias, running_mean, running_var, training, momentum, eps, floor,
-                            y, statistics))
-
-
-@jit(parallel=True)
-def gradients(g, x, block, weight, bias, statistics, training, need_x, need_sums, floor, grad_x, grad_weight, grad_bias, sums):
-    C = x.shape[1]
-    if block == C:
-        call_gradients((g, x, 0, C, weight, bias, statistics, training, need_x, need_sums, floor, grad_x, grad_weight, grad_bias, sums))
-    else:
-        for i in prange((C + block - 1) // block):
-            call_gradients((g, x, i * block, min((i + 1) * block, C), weight, bias, statistics, training, need_x, need_sums, floor, grad_x,
-                            grad_weight, grad_bias, sums))
-
-
 def channels_at_once(x, arrays: int) -> int:
     """Channels in a block of x (N, C, P) and as many numbers of each of the other arrays; all of them where there is little to do."""
     N, C, P = x.shape
-    return C if x.size <= SMALL else max(1, min(C // 16, CACHE // (arrays * N * P * x.itemsize)))
+    return max(1, C) if x.size <= SMALL else max(1, min(C // 16, CACHE // (arrays * N * P * x.itemsize)))
 
 
 def by_channel(x, dtype):
@@ -228,8 +204,8 @@ def forward(x, weight, bias, running_mean, running_var, *, training, momentum, e
     rows = [constant(value, C, real) if a is None else as_type(a, real)
             for a, value in zip((weight, bias, running_mean, running_var), (1, 0, 0, 0))]
     y, statistics = empty(planes.shape, real), empty((2, C), np.float64)
-    normalise_block.ready(real)
-    normalise(planes, channels_at_once(planes, 2), *rows, bool(training), float(momentum), float(eps), floor, y, statistics)
+    block = channels_at_once(planes, 2)
+    normalise_block.run(-(-C // block), planes, block, *rows, bool(training), float(momentum), float(eps), floor, y, statistics)
     for given, written in zip((running_mean, running_var), rows[2:]):
         if training and given is not None and written is not given:
             given[...] = written
@@ -242,8 +218,9 @@ def backward(grad_output, saved, needs):
     planes, real = by_channel(x, weight.dtype), weight.dtype
     grad_planes = empty(planes.shape if need_x else (0, 0, 0), real)
     grad_weight, grad_bias = empty(weight.shape, real), empty(weight.shape, real)
-    block_gradients.ready(real)
-    gradients(by_channel(grad_output, real), planes, channels_at_once(planes, 3), weight, bias, statistics, training, need_x,
-              training or need_weight or need_bias, floor, grad_planes, grad_weight, grad_bias, empty(statistics.shape, np.float64))
+    block = channels_at_once(planes, 3)
+    need_sums = training or need_weight or need_bias
+    block_gradients.run(-(-len(weight) // block), by_channel(grad_output, real), planes, block, weight, bias, statistics, training, need_x,
+                        need_sums, floor, grad_planes, grad_weight, grad_bias, empty(statistics.shape, np.float64))
     return (as_given(grad_planes, x.shape, x.dtype) if need_x else None,
             as_type(grad_weight, x.dtype) if need_weight else None, as_type(grad_bias, x.dtype) if need_bias else None, None, None)

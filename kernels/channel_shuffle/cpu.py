@@ -1,27 +1,24 @@
 """Channel shuffle in Numba: planes copied to their new places; threads take planes (n, c)."""
 from math import prod
 
-from numba import prange
-
-from ..jit import jit
 from ..memory import empty
+from ..task import task
 from . import output_shape
 
 
-@jit(parallel=True)
-def shuffle_planes(x, groups, y):
-    N, C, size = y.shape
-    for i in prange(N * C):
-        n, c = i // C, i % C
-        source, out = x[n, c % groups * (C // groups) + c // groups], y[n, c]             # c = j·G + g
-        for k in range(size):
-            out[k] = source[k]
+@task("int64, T[:,:,::1], int64, T[:,:,::1]")
+def shuffle_plane(number, x, groups, y):
+    C = y.shape[1]
+    n, c = number // C, number % C
+    source, out = x[n, c % groups * (C // groups) + c // groups], y[n, c]                 # c = j·G + g
+    for k in range(out.size):
+        out[k] = source[k]
 
 
 def shuffle(x, groups):
     planes = (*x.shape[:2], prod(x.shape[2:]))
     y = empty(x.shape, x.dtype)
-    shuffle_planes(x.reshape(planes), groups, y.reshape(planes))
+    shuffle_plane.run(planes[0] * planes[1], x.reshape(planes), groups, y.reshape(planes))
     return y
 
 

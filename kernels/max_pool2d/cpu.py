@@ -13,7 +13,6 @@ Threads take planes (n, c); in backward no two write the same gradient.
 from functools import lru_cache
 
 import numpy as np
-from numba import prange
 
 from ..jit import jit
 from ..memory import empty
@@ -52,10 +51,9 @@ def maximum(plane, top, bottom, left, right, dilation_h, dilation_w, y, indices)
             y[p, q], indices[p, q] = best, where[k] * W + k
 
 
-@jit(parallel=True)
-def forward_two_steps(x, top, bottom, left, right, dilation_h, dilation_w, y, indices):
-    for plane in prange(x.shape[0]):
-        maximum(x[plane], top, bottom, left, right, dilation_h, dilation_w, y[plane], indices[plane])
+@task("int64, T[:,:,::1], int64[::1], int64[::1], int64[::1], int64[::1], int64, int64, T[:,:,::1], int32[:,:,::1]")
+def forward_two_steps(plane, x, top, bottom, left, right, dilation_h, dilation_w, y, indices):
+    maximum(x[plane], top, bottom, left, right, dilation_h, dilation_w, y[plane], indices[plane])
 
 
 @task("int64, T[:,:,::1], int64, UniTuple(int64, 9), int64[::1], int32[::1], int32[:,::1], int32[:,::1], T[:,:,::1], int32[:,:,::1]")
@@ -103,20 +101,19 @@ def tables(plane, output, kernel_size, stride, before, dilation):
     return [table.astype(np.int32) for table in (positions.ravel(), top[:, None] * plane[1] + left - starts, starts)]
 
 
-@jit(parallel=True)
-def scatter(grad_output, indices, grad_x):
+@task("int64, T[:,::1], int32[:,::1], T[:,::1]")
+def scatter(plane, grad_output, indices, grad_x):
     """grad_x[plane, indices[plane, i]] += grad_output[plane, i], from zero."""
-    for plane in prange(grad_x.shape[0]):
-        out, g, where = grad_x[plane], grad_output[plane], indices[plane]
-        for i in range(out.size):
-            out[i] = 0
-        for i in range(g.size):
-            out[where[i]] += g[i]
+    out, g, where = grad_x[plane], grad_output[plane], indices[plane]
+    for i in range(out.size):
+        out[i] = 0
+    for i in range(g.size):
+        out[where[i]] += g[i]
 
 
 def run_two_steps(x, windows, y, indices):
     rows, columns = (seen(*axis) for axis in zip(*windows))
-    forward_two_steps(x, *rows, *columns, *windows[-1], y, indices)
+    forward_two_steps.run(len(x), x, *rows, *columns, *windows[-1], y, indices)
 
 
 def run_flat(x, windows, y, indices):
@@ -147,5 +144,5 @@ def backward(grad_output, saved, needs=(True,)):
     shape, indices = saved
     N, C, P, Q = indices.shape
     grad_x = empty((N * C, shape[2] * shape[3]), grad_output.dtype)
-    scatter(grad_output.reshape(N * C, P * Q), indices.reshape(N * C, P * Q), grad_x)
+    scatter.run(len(grad_x), grad_output.reshape(N * C, P * Q), indices.reshape(N * C, P * Q), grad_x)
     return (grad_x.reshape(shape),)

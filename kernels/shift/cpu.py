@@ -1,32 +1,30 @@
 """Shift in Numba: rows copied with an offset, zeros beside them; threads take planes (n, c)."""
 import numpy as np
-from numba import prange
 
-from ..jit import jit
 from ..memory import empty
+from ..task import task
 from . import output_shape
 
 
-@jit(parallel=True)
-def move_planes(x, offsets, sign, y):
-    """y[n,c,h,w] = x[n,c, h + sign·dy(c), w + sign·dx(c)], 0 outside."""
-    N, C, H, W = x.shape
-    for i in prange(N * C):
-        n, c = i // C, i % C
-        dy, dx = sign * offsets[c, 0], sign * offsets[c, 1]
-        for h in range(H):
-            out = y[n, c, h]
-            for w in range(W):
-                out[w] = 0
-            if 0 <= h + dy < H:
-                row = x[n, c, h + dy]
-                for w in range(max(0, -dx), min(W, W - dx)):
-                    out[w] = row[w + dx]
+@task("int64, T[:,:,:,::1], int64[:,::1], int64, T[:,:,:,::1]")
+def move_plane(number, x, offsets, sign, y):
+    """y[n,c,h,w] = x[n,c, h + sign·dy(c), w + sign·dx(c)], 0 outside, for one (n, c)."""
+    _, C, H, W = x.shape
+    n, c = number // C, number % C
+    dy, dx = sign * offsets[c, 0], sign * offsets[c, 1]
+    for h in range(H):
+        out = y[n, c, h]
+        for w in range(W):
+            out[w] = 0
+        if 0 <= h + dy < H:
+            row = x[n, c, h + dy]
+            for w in range(max(0, -dx), min(W, W - dx)):
+                out[w] = row[w + dx]
 
 
 def move(x, offsets, sign):
     y = empty(x.shape, x.dtype)
-    move_planes(x, offsets, sign, y)
+    move_plane.run(x.shape[0] * x.shape[1], x, offsets, sign, y)
     return y
 
 
