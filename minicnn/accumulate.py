@@ -6,6 +6,7 @@ added to it in place. What an Op handed out is never written to: it may be the s
 import numpy as np
 
 from .kernels import memory
+from .kernels.parts import by_parts
 
 
 class Sums:
@@ -17,9 +18,10 @@ class Sums:
         if not hasattr(old, "flags"):
             return old + g
         if id(old) in self.ours:
-            old += g
+            by_parts(np.add, old, g, old)
             return old
-        total = np.add(old, g, out=memory.empty(old.shape, old.dtype, device))
+        total = memory.empty(old.shape, old.dtype, device)
+        by_parts(np.add, old, g, total)
         self.ours.add(id(total))
         return total
 

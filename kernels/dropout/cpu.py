@@ -8,10 +8,10 @@ Word i of the stream decides on value i, whichever thread computes it: see kerne
 from math import ceil, prod
 
 import numpy as np
-from numba import prange
 
 from ..jit import jit
 from ..memory import empty
+from ..task import task
 from . import factor, output_shape
 
 STRIP = 1024                                                            # values; a whole number of blocks of four words
@@ -34,23 +34,21 @@ def draw(first, seed, stream, words):
         words[4 * j], words[4 * j + 1], words[4 * j + 2], words[4 * j + 3] = c0, c1, c2, c3
 
 
-@jit(parallel=True)
-def drop(x, threshold, seed, stream, kept, y):
+@task("int64, T[:,::1], uint32, uint64, uint64, T, T[:,::1]")
+def drop(strip, x, threshold, seed, stream, kept, y):
     """y[i, :] = x[i, :] · (kept if the upper 24 bits of word i ≥ threshold else 0), for x (units, values a unit)."""
-    units, P = x.shape
-    zero = x.dtype.type(0)
-    for strip in prange((units + STRIP - 1) // STRIP):
-        words = np.empty(STRIP, np.uint32)
-        draw(strip * STRIP // 4, seed, stream, words)
-        rows, out = x[strip * STRIP:(strip + 1) * STRIP], y[strip * STRIP:(strip + 1) * STRIP]
-        if P == 1:
-            for i in range(len(rows)):
-                out[i, 0] = rows[i, 0] * (kept if words[i] >> 8 >= threshold else zero)
-        else:
-            for i in range(len(rows)):
-                scale = kept if words[i] >> 8 >= threshold else zero
-                for p in range(P):
-                    out[i, p] = rows[i, p] * scale
+    P, zero = x.shape[1], x.dtype.type(0)
+    words = np.empty(STRIP, np.uint32)
+    draw(strip * STRIP // 4, seed, stream, words)
+    rows, out = x[strip * STRIP:(strip + 1) * STRIP], y[strip * STRIP:(strip + 1) * STRIP]
+    if P == 1:
+        for i in range(len(rows)):
+            out[i, 0] = rows[i, 0] * (kept if words[i] >> 8 >= threshold else zero)
+    else:
+        for i in range(len(rows)):
+            scale = kept if words[i] >> 8 >= threshold else zero
+            for p in range(P):
+                out[i, p] = rows[i, p] * scale
 
 
 def forward(x, *, p, key, channels, inverted=True):
@@ -59,8 +57,8 @@ def forward(x, *, p, key, channels, inverted=True):
     y = empty(x.shape, x.dtype)
     values = x.size // units if units else 0
     # u ≥ p  ⇔  u·2²⁴ ≥ ⌈p·2²⁴⌉, since u·2²⁴ is a whole number: at most 2²⁴ − 1, so p = 1 keeps nothing
-    drop(x.reshape(units, values), np.uint32(ceil(p * 2 ** 24)), np.uint64(key.seed), np.uint64(key.stream),
-         x.dtype.type(factor(p, inverted)), y.reshape(units, values))
+    drop.run(-(-units // STRIP), x.reshape(units, values), np.uint32(ceil(p * 2 ** 24)), np.uint64(key.seed), np.uint64(key.stream),
+             x.dtype.type(factor(p, inverted)), y.reshape(units, values))
     return y, (p, key, channels, inverted)
 
 

@@ -7,7 +7,7 @@ of it is touched once, and its rows from beginning to end, a few at a time:
     dx = g · w       tiles (kernels/simd.py) whose rows b are rows of w as they are, a few of them at a time
     dw = gᵀ · x      tiles whose rows b are rows of x as they are: ROWS rows of dw at a time are written from beginning to end
 
-The factors of the last two are read from g where they stand: nothing is copied anywhere.
+The factors of the last two are read from g where they stand: nothing is copied anywhere. Both are one loop, `sum_rows`.
 
 With a small weight, which stays in the L2 cache, the same loops do for any number of examples, and all steps of a sum at once. Else,
 with many examples, arithmetic takes the time, and the blocks of a matrix product fit (kernels/matmul/tiles.py).
@@ -45,32 +45,23 @@ def outputs(number, x, w, bias, rows, length, y):
                 dots(min(length, C - c), x[n, c:], C, min(ROWS, N - n), w[k, c:], C, min(VECTORS, last - k), y[n, k:], K, True)
 
 
-@task("int64, T[:,::1], T[:,::1], int64, int64, int64, T[:,::1]")
-def gradient_x(number, g, w, rows, columns, together, grad_x):
-    """A piece of grad_x, `rows` by `columns`; `together` steps of its sums at a time."""
-    (N, K), C = g.shape, w.shape[1]
+@task("int64, T[:,::1], int64, int64, T[:,::1], UniTuple(int64, 2), int64, int64, T[:,::1]")
+def sum_rows(number, g, step, apart, b, piece, chunk, together, out):
+    """A piece (rows, columns) of  out[i, c] = Σ_s a[s, i] · b[s, c],  where a[s, i] is number s·step + i·apart of g.
+
+    Tiles go down the rows of the piece, `chunk` columns at a time; `together` steps of the sums at a time.
+    """
+    (height, C), (rows, columns), S = out.shape, piece, b.shape[0]
     wide, across = VECTORS * (BYTES // g.itemsize), (C + columns - 1) // columns
     top, left = number // across * rows, number % across * columns
-    bottom, right = min(N, top + rows), min(C, left + columns)
-    w_flat, offsets, steps = w.reshape(-1), np.arange(together) * C, np.arange(together)
-    for k in range(0, K, together):
-        for c in range(left, right, wide):
-            for n in range(top, bottom, ROWS):
-                multiply(min(together, K - k), g[n, k:], w_flat[k * C + c:], offsets, grad_x[n, c:], C,
-                         min(ROWS, bottom - n), min(wide, right - c), k > 0, K, steps)
-
-
-@task("int64, T[:,::1], T[:,::1], int64, T[:,::1]")
-def gradient_weight(number, g, x, rows, grad_weight):
-    """Rows number·rows … of grad_weight."""
-    (N, K), C = g.shape, x.shape[1]
-    wide, last = VECTORS * (BYTES // g.itemsize), min(K, (number + 1) * rows)
-    x_flat, offsets, steps = x.reshape(-1), np.arange(N) * C, np.arange(N) * K
-    columns = C if N * C <= CACHE else 4 * wide                  # of x, which stay in the cache for all rows
-    for left in range(0, C, columns):
-        for k in range(number * rows, last, ROWS):
-            for c in range(left, min(C, left + columns), wide):
-                multiply(N, g[0, k:], x_flat[c:], offsets, grad_weight[k, c:], C, min(ROWS, last - k), min(wide, C - c), False, 1, steps)
+    bottom, right = min(height, top + rows), min(C, left + columns)
+    a, b_flat, offsets, steps = g.reshape(-1), b.reshape(-1), np.arange(together) * C, np.arange(together) * step
+    for s in range(0, S, together):
+        for begin in range(left, right, chunk):
+            for i in range(top, bottom, ROWS):
+                for c in range(begin, min(right, begin + chunk), wide):
+                    multiply(min(together, S - s), a[s * step + i * apart:], b_flat[s * C + c:], offsets, out[i, c:], C,
+                             min(ROWS, bottom - i), min(wide, right - c), s > 0, apart, steps)
 
 
 @task("int64, T[:,::1], T[::1]")
@@ -110,15 +101,16 @@ def gradients(x, weight, g, needs):
     if needs[0]:
         small = K * C <= CACHE
         if some and (small or N <= FEW["dx"]):
-            rows, columns = (cut(N, ROWS, work), C) if small else (N, cut(C, wide, work))
             grad_x = memory.empty((N, C), g.dtype)
-            gradient_x.run(-(-N // rows) * -(-C // columns), g, weight, rows, columns, K if small else STEPS, grad_x)
+            rows, columns = (cut(N, ROWS, work), C) if small else (N, cut(C, wide, work))
+            sum_rows.run(-(-N // rows) * -(-C // columns), g, 1, K, weight, (rows, columns), wide, K if small else STEPS, grad_x)
         else:
             grad_x = product(g, weight)
     if needs[1]:
         if some and (N * C <= CACHE or N <= FEW["dw"]):
             grad_weight, rows = memory.empty((K, C), g.dtype), min(64, cut(K, ROWS, work))
-            gradient_weight.run(-(-K // rows), g, x, rows, grad_weight)
+            chunk = C if N * C <= CACHE else 4 * wide                    # of x, which stay in the cache for all rows
+            sum_rows.run(-(-K // rows), g, K, 1, x, (rows, C), chunk, N, grad_weight)
         else:
             grad_weight = product(g, x, transpose_a=True)
     if needs[2]:

@@ -7,26 +7,31 @@ BLAS left to itself would cut by the number of its threads, and the bits of the 
 output is cut, and where a sum over k is interrupted: the same bits with any number of threads.
 """
 import numpy as np
-from numba import prange
 
 from .. import memory
 from ..blas import gemm
-from ..jit import jit
+from ..task import task
 from . import as_matrices, broadcast, output_shape, tiles
 
 TILE_M, TILE_N = 64, 256           # rows and columns of a piece for BLAS: with smaller ones it reads the operands too often
 
 
-@jit(parallel=True)
-def run_gemm(transpose_a, transpose_b, m, n, k, a, a_starts, b, b_starts, add, out):
-    """out (stack, m, n) = op(a)·op(b), added to what is there if `add`.  a, b: flat; matrix i of the stack starts at a_starts[i] …"""
+@task("int64, boolean, boolean, int64, int64, int64, T[::1], int64[::1], T[::1], int64[::1], boolean, T[:,:,::1]")
+def piece(number, transpose_a, transpose_b, m, n, k, a, a_starts, b, b_starts, add, out):
+    """A piece of out (stack, m, n) = op(a)·op(b), added to what is there if `add`.
+
+    a, b: flat; matrix i of the stack starts at a_starts[i] …
+    """
     lda, ldb, beta = m if transpose_a else k, k if transpose_b else n, out.dtype.type(1 if add else 0)
     tiles_m, tiles_n = (m + TILE_M - 1) // TILE_M, (n + TILE_N - 1) // TILE_N
-    for task in prange(out.shape[0] * tiles_m * tiles_n):
-        i, row, column = task // (tiles_m * tiles_n), task // tiles_n % tiles_m * TILE_M, task % tiles_n * TILE_N
-        gemm(transpose_a, transpose_b, min(TILE_M, m - row), min(TILE_N, n - column), k, out.dtype.type(1),
-             a[a_starts[i] + (row if transpose_a else row * lda):], lda, b[b_starts[i] + (column * ldb if transpose_b else column):], ldb,
-             beta, out[i, row:, column:], n)
+    i, row, column = number // (tiles_m * tiles_n), number // tiles_n % tiles_m * TILE_M, number % tiles_n * TILE_N
+    gemm(transpose_a, transpose_b, min(TILE_M, m - row), min(TILE_N, n - column), k, out.dtype.type(1),
+         a[a_starts[i] + (row if transpose_a else row * lda):], lda, b[b_starts[i] + (column * ldb if transpose_b else column):], ldb,
+         beta, out[i, row:, column:], n)
+
+
+def run_gemm(transpose_a, transpose_b, m, n, *rest):
+    piece.run(len(rest[-1]) * -(-m // TILE_M) * -(-n // TILE_N), transpose_a, transpose_b, m, n, *rest)
 
 
 def starts(shape, stack) -> np.ndarray:

@@ -7,10 +7,13 @@ serves arrays (the first backward) and Tensors (a backward that can be different
 
 An input that was broadcast was used many times, so its gradient is the sum over the uses.
 """
+from functools import partial
+
 import numpy as np
 
 from ..device import meta_array
 from ..kernels import memory
+from ..kernels.parts import by_parts
 from ..promotion import number_beside, promote
 from ..tensor import Op, Tensor, tensor_of
 from .shapes import sum_to
@@ -40,8 +43,13 @@ class Elementwise(Op):
             dtype = np.dtype(np.float32)                  # exp of whole numbers, 1 / 2: floating point, as in PyTorch
         shapes = set(self.shapes)
         shape = shapes.pop() if len(shapes) == 1 else self.broadcast(self.shapes)
+        y, call = memory.empty(shape, dtype, self.device), partial(ufunc, casting="unsafe", dtype=dtype)
         with np.errstate(all="ignore"):                   # log(−1) is NaN, without a warning; detect_anomaly finds it
-            return ufunc(*arrays, out=memory.empty(shape, dtype, self.device), casting="unsafe", dtype=dtype)
+            if all(a.shape == shape for a in arrays):
+                by_parts(call, *arrays, y)
+            else:
+                call(*arrays, y)
+        return y
 
     def broadcast(self, shapes) -> tuple:
         try:

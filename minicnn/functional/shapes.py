@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import memory
+from ..kernels.parts import by_parts
 from ..promotion import promote
 from ..tensor import Op, Tensor
 
@@ -133,7 +134,10 @@ class Cat(Op):
     def forward(self, *arrays, dim):
         self.ends = np.cumsum([a.shape[dim] for a in arrays])[:-1].tolist()
         out = memory.empty(self.infer(*arrays, dim=dim), promote(*(a.dtype for a in arrays)), self.device)
-        return np.concatenate(arrays, dim, out=out, casting="unsafe")
+        if dim % out.ndim == 0:
+            return np.concatenate(arrays, dim, out=out, casting="unsafe")
+        by_parts(lambda part, *parts: np.concatenate(parts, dim, out=part, casting="unsafe"), out, *arrays)
+        return out
 
     def infer(self, *arrays, dim):
         shape = list(arrays[0].shape)
