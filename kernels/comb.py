@@ -69,8 +69,8 @@ def _interleave(typingctx, target, at, source, even, odd, count):
                 pair.append(writer.load(writer.at(seen, builder.lshr(first, INT(1))), half))
             for register in (0, 1):
                 order = [lane // 2 + lane % 2 * n for lane in range(register * n, (register + 1) * n)]
-                place = writer.at(writer.at(to, first), INT(register * n))
-                writer.store(select(writer, pair, order), place, left and writer.mask(left, register))
+                cell = writer.at(writer.at(to, first), INT(register * n))
+                writer.store(select(writer, pair, order), cell, left and writer.mask(left, register))
 
         write_pairs(writer, values[5], step)
         return context.get_dummy_value()

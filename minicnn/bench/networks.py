@@ -29,7 +29,7 @@ DEFAULTS = {"lenet5": 64, "alexnet": 8, "vgg16": 2, "googlenet": 4, "resnet18": 
             "mobilenet_v1": 4}
 SMALL, LARGE = 32, 2                     # batches of other networks: for images of at most 64 pixels a side, and larger ones
 TURN, MOST = 0.2, 50                     # seconds, and steps, of a turn
-LOSS, SCORES, CHANGE = 1e-4, 1e-3, 0.2   # what may differ, relatively: first losses, first scores; by how much a step changes the loss
+LOSS, SCORES, CHANGE = 1e-4, 1e-3, 0.1   # what may differ, relatively: first losses, first scores; by how much a step changes the loss
 
 
 class Different(ValueError):
@@ -231,7 +231,8 @@ def take_turns(engines: Sequence[tuple[Worker, Timing]], rounds: int, count: int
 def agree(name: str, ours: dict[str, Any], theirs: dict[str, Any], label: str) -> None:
     """Different unless the first scores, the first loss, and what the steps then make of it are the same but for rounding.
 
-    A step changes the loss by little, and rounding by much less; but a batch norm over two images can make a tenth of it.
+    A step changes the loss by a hundredth (ours.step_size), and rounding by much less; but a batch norm over two images can make of it a
+    twentieth of the change.
     """
     (a, *ours_later), (b, *theirs_later) = ours["losses"], theirs["losses"]
     told = f"{name}: minicnn and {label} do not compute the same"

@@ -24,16 +24,17 @@ from .process import telling_environment
 
 JOB = "job.json"
 SEED = 0
-LR, MOMENTUM = 1e-3, 0.9
+MOMENTUM = 0.9
+FALL = 0.01                              # the first step shall make the loss smaller by this part of it
 
 
 class Step(Program):
     """One step of training, or one forward, of a Module."""
 
-    def __init__(self, model: Module, images: np.ndarray, labels: np.ndarray, training: bool):
+    def __init__(self, model: Module, images: np.ndarray, labels: np.ndarray, training: bool, lr: float = 0.0):
         self.model, self.images, self.labels, self.training = model, Tensor(images), Tensor(labels), training
         self.weights = getattr(model, "loss_weights", (1.0,))
-        self.optimizer = optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM) if training else None
+        self.optimizer = optim.SGD(model.parameters(), lr=lr, momentum=MOMENTUM) if training else None
         self.outputs: tuple[Tensor, ...] = ()
         self.value: Any = None
 
@@ -74,6 +75,15 @@ def network(name: str, batch: int, training: bool) -> Module:
     return without_dropout(model, (batch, *models.info(name).input_shape))
 
 
+def step_size(name: str, batch: int, images: np.ndarray, labels: np.ndarray) -> float:
+    """The learning rate with which a step of gradient descent makes the loss L smaller by about FALL·L, which is lr·|∇L|²: large enough
+    to tell a wrong gradient, small enough that rounding does not decide where the next step leads."""
+    step = Step(network(name, batch, True), images, labels, True)
+    step.run()
+    norm = sum(float((p.grad.numpy().astype(float) ** 2).sum()) for p in step.model.parameters() if p.grad is not None)
+    return FALL * step.loss() / norm if norm > 0 else 0.0
+
+
 class Minicnn(Engine):
     """settings: threads, backend, algorithms {operation: name}; what is left out is as minicnn comes."""
 
@@ -90,9 +100,11 @@ class Minicnn(Engine):
         classes = next(step.shapes[0] for step in plan.steps if plan.outputs[0] in step.outputs)[1]
         plan.save(path / PLAN)
         io.save(dict((*net.named_parameters(), *net.named_buffers())), path / WEIGHTS)
-        io.save({"images": images, "labels": rng.integers(0, classes, batch)}, path / BATCH)
+        labels = rng.integers(0, classes, batch)
+        io.save({"images": images, "labels": labels}, path / BATCH)
         weights = list(getattr(net, "loss_weights", (1.0,)))
-        (path / JOB).write_text(json.dumps({"model": model, "batch": batch, "loss_weights": weights, "lr": LR, "momentum": MOMENTUM}))
+        lr = step_size(model, batch, images, labels) if training else 0.0
+        (path / JOB).write_text(json.dumps({"model": model, "batch": batch, "loss_weights": weights, "lr": lr, "momentum": MOMENTUM}))
         return {"flops": plan.training_flops() if training else plan.forward_flops(), "operations": len(plan.steps),
                 "parameters": sum(p.numel() for p in net.parameters())}
 
@@ -102,7 +114,7 @@ class Minicnn(Engine):
         model = network(job["model"], job["batch"], training)
         model.load_state_dict(io.load(folder / WEIGHTS))
         batch = io.load(folder / BATCH)
-        return Step(model, batch["images"], batch["labels"], training)
+        return Step(model, batch["images"], batch["labels"], training, job["lr"])
 
     def choose(self, settings: dict[str, Any]) -> None:
         """Backend, algorithms and threads from here on."""
