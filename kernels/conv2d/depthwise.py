@@ -63,7 +63,6 @@ def table(numbers) -> np.ndarray:
     return found
 
 
-@lru_cache(maxsize=1024)
 def plan(vertical: tuple[Axis, ...], horizontal: tuple[Axis, ...], channels: int, apart: int, window_width: int, width: int, size: int,
          bands: bool = True, image: int = IMAGE) -> Plan:
     """channels: of the source, in a group; their weights are `apart`.  width: of a plane of the source.  size: bytes of a number.
@@ -225,11 +224,20 @@ def convolve(source, weight, bias, found: Plan, apart, out):
     return out
 
 
+@lru_cache(maxsize=1024)
 def forward_plan(shape, width, output, stride, padding, dilation, dtype, bands=True, image=IMAGE) -> Plan:
     """shape: (G, K, C, R, S).  width: of x.  output: (P, Q)."""
     _, _, C, R, S = shape
     axes = ((reading(*axis),) for axis in zip(output, (R, S), stride, padding, dilation))
     return plan(*axes, C, R * S, S, width, np.dtype(dtype).itemsize, bands, image)
+
+
+@lru_cache(maxsize=1024)
+def backward_plan(shape, width, plane, stride, padding, dilation, dtype) -> Plan:
+    """shape: (G, K, C, R, S).  width: of the upstream gradient.  plane: (H, W)."""
+    _, K, C, R, S = shape
+    axes = (tuple(reading_back(*axis)) for axis in zip(plane, (R, S), stride, padding, dilation))
+    return plan(*axes, K, C * R * S, S, width, np.dtype(dtype).itemsize)
 
 
 def forward(x, weight, bias, stride, padding, dilation, y):
@@ -246,6 +254,5 @@ def gradient_x(grad_output, weight, stride, padding, dilation, grad_x):
     _, K, C, R, S = weight.shape
     if not grad_x.size:
         return grad_x
-    axes = (tuple(reading_back(*axis)) for axis in zip(grad_x.shape[2:], (R, S), stride, padding, dilation))
-    found = plan(*axes, K, C * R * S, S, grad_output.shape[3], grad_x.itemsize)
+    found = backward_plan(weight.shape, grad_output.shape[3], grad_x.shape[2:], stride, padding, dilation, grad_x.dtype)
     return convolve(grad_output, weight, None, found, (K * C * R * S, R * S), grad_x)
