@@ -2,22 +2,29 @@
 
     dw[k, (c, t)] = Σ_j  dy[k, j] · columns[j, (c, t)]             j: the outputs (n, p, q); t: the taps; columns: what they see of x
 
-The vector tile wants, for each step of the sum, the numbers of a row side by side: here those of some channels and taps under one position.
-They are packed as for the forward pass (packing.py), a line of positions for each (c, t), and turned, 16×16 numbers in registers at once:
+The tile wants, for each step of the sum (a position), the numbers of one factor side by side, and reads the other factor along its rows,
+as it stands. Both have their positions side by side: so one of them is turned, 16×16 numbers in registers at once. There are two ways.
 
     x: some channels               lines                        turned: blocks as wide as a tile
     c   ……[positions]……            (c, t)   [0 … 255]           position 0   [(c, t) (c, t+1) … 48 of them][48 more] …
     c+1 ……[positions]……    pack    (c, t+1) [0 … 255]   turn    position 1   [(c, t) (c, t+1) …           ][…      ]
-            …              ───►      …                  ───►      …
+            …              ───►      …                  ───►      …                      dw (K, C·R·S) += dy · turned
 
-    for a part of the positions and some channels of dy and of x:                                                   (a piece of work)
+    dy: all channels               turned
+    k   ……[positions]……    turn    position 0   [k … 48 of them][48 more] …
+    k+1 ……[positions]……    ───►      …                                                   dwᵀ (C·R·S, K) += lines · turned
+
+The second way turns K numbers a position, not C·R·S; but it leaves dwᵀ, to be turned at the end. So it is taken for windows where there
+are many more positions than output channels. For 1×1 windows there is nothing to gain: x itself, without lines, is turned.
+
+    for a part of the positions, some channels of dy and some of x:                                                 (a piece of work)
         for a chunk of positions:                                         about STEPS of them
-            for some channels of x:                                       so many that a few tiles are filled
-                pack, turn
-                for each block, for each strip of simd.ROWS channels of dy:  dw += dy · block
+            turn dy, if dy is to be turned
+            for a few channels of x:                                      so many that some tiles are filled
+                pack them; turn the lines, if those are to be turned
+                for each strip of simd.ROWS rows of one factor, for each block of the other:  dw += strip · block
 
-dy is read as it stands: a row of the tile is a channel, and its positions follow one another. Where a plane is smaller than a chunk,
-several images make one, and their rows of dy are put one behind the other first. 1×1 windows need no lines: x itself is turned.
+Where a plane is smaller than a chunk, several images make one; if rows of dy are read as they stand, they are put one behind the other.
 
 The parts have sums of their own, which are added in order at the end. How many there are, and which positions each has, depends on the
 shapes alone: so do the bits.
@@ -142,7 +149,7 @@ def sum_pieces(worker, source, grad_output, sizes, cuts, places, rows, across, p
                     turn_outputs(source, seen, image, plane, height, begin, length, turned, most, wide)
                 else:
                     pack(source, seen, plane, height // taps, places, found, (length + lanes - 1) // lanes, lanes, lines, most, 0, line)
-                if of_dy:                                                  # dw (C·R·S, K) += lines · turned
+                if of_dy:                                                  # dwᵀ (C·R·S, K) += lines · turned
                     for i in range(0, height, ROWS):
                         for k in range(k0, k1, wide):
                             multiply(length, lines[i * line:], turned[(k - k0) * most:], blocks, dw[(c * taps + i) * K + k:], K,
