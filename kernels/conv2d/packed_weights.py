@@ -106,7 +106,8 @@ def turn_outputs(source, seen, image, plane, channels, begin, count, turned, mos
         n, place = (begin + done) // plane, (begin + done) % plane
         run = min(count - done, plane - place)                             # within an image
         for b in range(0, channels, wide):
-            turn_all(source, seen + n * image + b * plane + place, plane, min(wide, channels - b), run, turned, b * most + done * wide, wide)
+            turn_all(source, seen + n * image + b * plane + place, plane, min(wide, channels - b), run,
+                     turned, b * most + done * wide, wide)
         done += run
 
 
@@ -141,6 +142,7 @@ def sum_pieces(worker, source, grad_output, sizes, cuts, places, rows, across, p
                 for k in range(k0, k1):
                     for i in range(length // area):
                         copy(gathered, (k - k0) * most + i * area, dy, ((n + i) * G * K + g * K + k) * area, area, zero)
+            a, at, apart = (gathered, 0, most) if images > 1 else (dy, (n * G * K + g * K + k0) * area + begin - n * area, area)
             if not whole:
                 find_pieces(begin, length, lanes, P, Q, pitch, image, rows, across, found)
             for c in range(c0, c1, together):
@@ -160,12 +162,8 @@ def sum_pieces(worker, source, grad_output, sizes, cuts, places, rows, across, p
                     if not whole:
                         turn_all(lines, b * line, line, columns, length, turned, b * most, wide)
                     for k in range(k0, k1, ROWS):
-                        here, at = dw[(k * C + c) * taps + b:], (n * G * K + g * K + k) * area + begin - n * area
-                        if images > 1:
-                            multiply(length, gathered[(k - k0) * most:], block, blocks, here, C * taps, min(ROWS, k1 - k), columns, add, most,
-                                     steps)
-                        else:
-                            multiply(length, dy[at:], block, blocks, here, C * taps, min(ROWS, k1 - k), columns, add, area, steps)
+                        multiply(length, a[at + (k - k0) * apart:], block, blocks, dw[(k * C + c) * taps + b:], C * taps, min(ROWS, k1 - k),
+                                 columns, add, apart, steps)
 
 
 @task("int64, T[:,::1], T[::1]")
