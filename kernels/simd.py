@@ -238,13 +238,13 @@ def tile(rows: int = ROWS, vectors: int = VECTORS, packed: bool = True) -> Any:
         builder.call(function, [*given, INT(0), given[3]] if packed else given)
         return context.get_dummy_value()
 
-    integer, result = types.int64, types.void
-    if packed:
-        @intrinsic
-        def multiply(typingctx, K, a, b, offsets, c, pitch, count, columns, add):
-            return result(integer, a, b, offsets, c, integer, integer, integer, types.boolean), codegen
-    else:
-        @intrinsic
-        def multiply(typingctx, K, a, b, offsets, c, pitch, count, columns, add, apart, steps):
-            return result(integer, a, b, offsets, c, integer, integer, integer, types.boolean, integer, steps), codegen
-    return multiply
+    integer = types.int64
+
+    @intrinsic
+    def multiply(typingctx, K, a, b, offsets, c, pitch, count, columns, add):
+        return types.void(integer, a, b, offsets, c, integer, integer, integer, types.boolean), codegen
+
+    @intrinsic
+    def multiply_apart(typingctx, K, a, b, offsets, c, pitch, count, columns, add, apart, steps):
+        return types.void(integer, a, b, offsets, c, integer, integer, integer, types.boolean, integer, steps), codegen
+    return multiply if packed else multiply_apart

@@ -35,6 +35,7 @@ CASES = [
     case("more than one tile",      (1, 2, 34, 29),   (1, 2, 8, 9),   bias=False),
     case("1×1, more than one tile", (1, 1100, 11, 7), (1, 1100, 1, 1)),
     case("depthwise, more than one tile", (1, 4, 26, 22), (4, 1, 16, 16), groups=4),
+    case("more output channels than a tile has columns", (2, 9, 4, 5), (50, 9, 2, 3), stride=(2, 1), padding=ONE),
     case("more images than partial sums", (19, 1, 3, 4), (2, 1, 2, 2)),
 ]
 

@@ -36,15 +36,16 @@ MODULES: dict[str, tuple[Any, Any]] = {                      # of y and the grad
     "depthwise": (depthwise, depthwise_weights), "grouped": (grouped, grouped)}
 ALGORITHMS = (*COLUMNS, *MODULES)
 FEW, FEW_OF_GROUP = 32, 48       # channels, of one group or several: of fewer, Winograd's transforms cost more than they save
-MANY, SMALL_PLANE = 64, 200      # rows of a product that pay for packing its columns, half as many for a plane of up to 14×14
 
 
 def choose(direction, weight_shape, stride, dilation, output, algorithm=None) -> str:
     """The rung for a direction, "forward", "gradient_x" or "gradient_weight", of a weight (G, K/G, C/G, R, S) and outputs (P, Q): the one
     that is asked for, if it fits.
 
-    To pack a column costs as much as to multiply it with 12 rows: what the flat shift loses at small planes, where rows do not fill the
-    registers, and at large ones, where a step of the sum is a page of memory away, pays for that if there are rows enough.
+    To pack columns costs as much as to multiply them with about 12 output channels (those of the gradient of x are the C/G). That pays
+    for 1×1 windows; where a plane is small against the channels, as its rows do not fill the registers of the flat shift; and with a
+    stride, for which the flat shift moves numbers one by one, except for images of few colours. The weight gradient of the flat shift is
+    at its best where the S·C numbers of a row of the window are about as wide as a tile.
     """
     G, Kg, Cg, R, S = weight_shape
     to_winograd = winograd.fits(weight_shape, stride, dilation)
@@ -54,9 +55,13 @@ def choose(direction, weight_shape, stride, dilation, output, algorithm=None) ->
         return "winograd"
     if G > 1:
         return "depthwise" if Cg == 1 else "grouped"
-    rows, small = Cg if direction == "gradient_x" else Kg, output[0] * output[1] <= SMALL_PLANE
-    strided = max(stride) > 1 and direction != "gradient_weight"           # there the flat shift moves numbers one by one
-    return "packed" if R * S == 1 or strided or rows >= MANY or small and 2 * rows >= MANY else "flat"
+    if R * S == 1:
+        return "packed"
+    if direction == "gradient_weight":
+        return "packed" if Cg >= 48 or Cg <= 4 and Kg >= 16 else "flat"
+    small = output[0] * output[1] <= 4 * (Kg if direction == "forward" else Cg)
+    strided = max(stride) > 1 and (Cg > 4 or direction == "gradient_x")
+    return "packed" if small or strided else "flat"
 
 
 @task("int64, T[:,:,:,::1], T[::1]")

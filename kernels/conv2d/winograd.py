@@ -230,7 +230,8 @@ def product(x, weight, bias, turned, padding, y):
     weight, U = weight.reshape(-1), memory.empty((0 if fresh else groups * k_groups * c_groups, 16 * weights), x.dtype)
     if not fresh:
         transform_weight.run(len(U), weight, sizes, turned, U)
-    transform.ready(x.dtype), transform_weight.ready(x.dtype)
+    for each in (transform, transform_weight):
+        each.ready(x.dtype)
     needed = (max(4 * (2 * tiles_w + 2) * sizes[2], ((2 * rows + 1) * Q + 1) * GROUP), c_groups * 16 * plane, 16 * plane,
               16 * weights if fresh else 0)
     *room, size = np.cumsum([-(-count // 16) * 16 for count in needed])       # where V, M and a group of U begin, and their end
