@@ -228,16 +228,16 @@ def convolve(source, weight, bias, found: Plan, apart, out):
 def forward_plan(shape, width, output, stride, padding, dilation, dtype, bands=True, image=IMAGE) -> Plan:
     """shape: (G, K, C, R, S).  width: of x.  output: (P, Q)."""
     _, _, C, R, S = shape
-    axes = ((reading(*axis),) for axis in zip(output, (R, S), stride, padding, dilation))
-    return plan(*axes, C, R * S, S, width, np.dtype(dtype).itemsize, bands, image)
+    down, across = ((reading(*axis),) for axis in zip(output, (R, S), stride, padding, dilation))
+    return plan(down, across, C, R * S, S, width, np.dtype(dtype).itemsize, bands, image)
 
 
 @lru_cache(maxsize=1024)
 def backward_plan(shape, width, plane, stride, padding, dilation, dtype) -> Plan:
     """shape: (G, K, C, R, S).  width: of the upstream gradient.  plane: (H, W)."""
     _, K, C, R, S = shape
-    axes = (tuple(reading_back(*axis)) for axis in zip(plane, (R, S), stride, padding, dilation))
-    return plan(*axes, K, C * R * S, S, width, np.dtype(dtype).itemsize)
+    down, across = (tuple(reading_back(*axis)) for axis in zip(plane, (R, S), stride, padding, dilation))
+    return plan(down, across, K, C * R * S, S, width, np.dtype(dtype).itemsize)
 
 
 def forward(x, weight, bias, stride, padding, dilation, y):
