@@ -19,7 +19,7 @@ import numpy as np
 
 from .threads import get_num_threads
 
-LARGE = 1 << 18                        # numbers: with fewer this thread is done before another one has woken up
+LARGE = 1 << 20                        # numbers: with fewer this thread is done before another one has woken up
 
 
 @lru_cache(maxsize=1)
