@@ -47,7 +47,7 @@ def choose(direction, weight_shape, stride, dilation, output, algorithm=None) ->
     stride, for which the flat shift moves numbers one by one, except for images of few colours. The weight gradient of the flat shift is
     at its best where the S·C numbers of a row of the window are about as wide as a tile.
     """
-    G, Kg, Cg, R, S = weight_shape
+    (G, Kg, Cg, R, S), area = weight_shape, output[0] * output[1]
     to_winograd = winograd.fits(weight_shape, stride, dilation)
     if algorithm and (algorithm != "winograd" or to_winograd):
         return algorithm
@@ -58,8 +58,8 @@ def choose(direction, weight_shape, stride, dilation, output, algorithm=None) ->
     if R * S == 1:
         return "packed"
     if direction == "gradient_weight":
-        return "packed" if Cg >= 48 or Cg <= 4 and Kg >= 16 else "flat"
-    small = output[0] * output[1] <= 4 * (Kg if direction == "forward" else Cg)
+        return "packed" if Cg >= 48 or Cg <= 4 and Kg >= 16 or area < Kg else "flat"
+    small = area <= 4 * (Kg if direction == "forward" else Cg)
     strided = max(stride) > 1 and (Cg > 4 or direction == "gradient_x")
     return "packed" if small or strided else "flat"
 
