@@ -28,32 +28,53 @@ from ..simd import BYTES, ROWS, tile, VECTORS
 from ..task import task
 
 CACHE = 1 << 17                  # numbers in a block, of x and of dy: 512 KB of float32
-STEPS = 256                      # positions of a sum before the next tap
+STEPS = 128                      # positions of a sum before the next tap: what they read stays in the L1 cache
 PARTS, PART_NUMBERS = 16, 1 << 21      # so many partial sums at the most, of together so many numbers
 MOST = 1 << 15                   # positions that a part adds up, if there may be more parts: rounding errors grow with them
 multiply = tile()
 
 
 @jit
-def channels_last(source, first_h, first_w, step, dilation, fold, height, pitch, wide, image):
+def channels_last(source, first_h, first_w, height, pitch, wide, image):
     """A block of rows:  source (C, H, W) -> image, flat (chunks of `wide` channels, height, pitch, wide), zero beyond the plane.
 
-    Row u, column v of the image are row first_h + u·step and column first_w + v of the plane, and behind them, if the window is folded,
-    the rows dilation, 2·dilation … further down: channel r·C + c is row r of channel c.
+    Row u, column v of the image are row first_h + u and column first_w + v of the plane.
     """
     C, H, W = source.shape
     seen, lanes = source.reshape(-1), BYTES // image.itemsize
     v0, v1 = max(0, -first_w), min(pitch, W - first_w)
     image[:] = 0
-    for i in range((C + wide - 1) // wide * fold * height):
-        chunk, r, u = i // (fold * height), i // height % fold, i % height
-        h = first_h + u * step + r * dilation
+    for i in range((C + wide - 1) // wide * height):
+        chunk, u = i // height, i % height
+        h = first_h + u
         if h >= 0 and h < H:
-            channels, row = min(wide, C - chunk * wide), (chunk * height + u) * pitch * wide + r * C
+            channels, row = min(wide, C - chunk * wide), (chunk * height + u) * pitch * wide
             for c in range(0, channels, lanes):
                 place = ((chunk * wide + c) * H + h) * W + first_w
                 for v in range(v0, v1, lanes):
                     turn(image, row + v * wide + c, wide, seen, place + v, H * W, min(lanes, channels - c), min(lanes, v1 - v))
+
+
+@jit
+def folded(source, first_h, first_w, step, dilation, window, height, pitch, image):
+    """A block of rows:  source (C, H, W) -> image, flat (height, pitch, C·window), zero beyond the plane.
+
+    Row u, column v of the image are row first_h + u·step, column first_w + v of the plane, and the rows dilation, 2·dilation … below it:
+    number c·window + r is row r of channel c. The rows of a window are turned together, as channels are above.
+    """
+    C, H, W = source.shape
+    seen, lanes, wide = source.reshape(-1), BYTES // image.itemsize, C * window
+    v0, v1 = max(0, -first_w), min(pitch, W - first_w)
+    image[:] = 0
+    for c in range(C):
+        for u in range(height):
+            h = first_h + u * step
+            begin, end = (max(0, -h) + dilation - 1) // dilation, min(window, (H - 1 - h) // dilation + 1)
+            for r in range(begin, end, lanes):
+                place = (c * H + h + r * dilation) * W + first_w
+                for v in range(v0, v1, lanes):
+                    turn(image, (u * pitch + v) * wide + c * window + r, wide, seen, place + v, dilation * W,
+                         min(lanes, end - r), min(lanes, v1 - v))
 
 
 @jit
@@ -102,8 +123,11 @@ def sum_part(number, x, grad_output, geometry, rows, wide, fold, blocks, k_group
         for block in range(part * blocks // parts.shape[0], (part + 1) * blocks // parts.shape[0]):
             n, first = block // per_image, block % per_image * rows
             count = min(rows, P - first) * Q
-            channels_last(x[n, g * C_x:(g + 1) * C_x], first * stride_h - top, -left, stride_h // step, dilation_h, fold, height, pitch,
-                          wide, image)
+            planes, top_row = x[n, g * C_x:(g + 1) * C_x], first * stride_h - top
+            if fold > 1:
+                folded(planes, top_row, -left, stride_h, dilation_h, fold, height, pitch, image)
+            else:
+                channels_last(planes, top_row, -left, height, pitch, wide, image)
             positions_first(grad_output[n, g * K:(g + 1) * K], k_begin, k_end, first, count, turned)
             for j in range(0, count, STEPS):
                 for tap in range(chunks * R * (S // merged)):
@@ -129,16 +153,16 @@ def widths(count, lanes):
 @task("int64, T[::1], int64, T[:,:,:,::1]")
 def add_parts(k, parts, fold, total):
     """The parts added up, and the channels put first, of one output channel:  parts, flat (parts, G·K, R, S, C), or, folded,
-    (parts, G·K, S, R, C) -> total (G·K, C, R, S)."""
+    (parts, G·K, S, C, R) -> total (G·K, C, R, S)."""
     K, C, R, S = total.shape
     out, size = total.reshape(-1), total.size
-    down, across = (C, R * C) if fold > 1 else (S * C, C)
+    apart, down, across = (R, 1, R * C) if fold > 1 else (1, S * C, C)
     for part in range(parts.size // size):
         source = parts[part * size + k * C * R * S:]
         for c in range(C):
             for r in range(R):
                 for s in range(S):
-                    value, to = source[r * down + s * across + c], ((k * C + c) * R + r) * S + s
+                    value, to = source[c * apart + r * down + s * across], ((k * C + c) * R + r) * S + s
                     out[to] = value if part == 0 else out[to] + value
 
 
