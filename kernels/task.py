@@ -60,10 +60,13 @@ class Task:
             llvmlite.binding.add_symbol(f"{self.symbol}_{dtype}", self.compiled[dtype].address)
 
     def run(self, count: int, *arguments) -> None:
-        """The task for number = 0 … count − 1, its first argument, on as many threads as kernels may use (see threads.pool)."""
+        """The task for number = 0 … count − 1, its first argument, on as many threads as kernels may use (see threads.claim)."""
         self.ready(arguments[self.typed - 1].dtype)
-        with threads.pool(count) as several:
+        several = threads.claim(count)
+        try:
             self.launch(several, count, *arguments)
+        finally:
+            threads.release(several)
 
 
 def signature(arguments: str, dtype) -> str:

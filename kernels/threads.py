@@ -11,7 +11,7 @@ from one whose threads had started, since a fork takes no threads along; spawned
 """
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -56,17 +56,18 @@ def start(launch: Callable[[], None]) -> None:
         _started[0] = True
 
 
-@contextmanager
-def pool(count: int) -> Iterator[int]:
-    """How many threads a kernel of so many tasks may wake inside."""
-    several = 1 if _lost[0] else min(count, get_num_threads(), _most())
-    if several > 1 and _woken.acquire(blocking=False):
-        try:
-            yield several
-        finally:
-            _woken.release()
-    else:
-        yield 1
+def claim(count: int) -> int:
+    """How many threads a kernel of so many tasks may wake now; when they are done,  release(that number)."""
+    if count > 1 and not _lost[0]:
+        several = min(count, get_num_threads(), _most())
+        if several > 1 and _woken.acquire(blocking=False):
+            return several
+    return 1
+
+
+def release(several: int) -> None:
+    if several > 1:
+        _woken.release()
 
 
 @lru_cache(maxsize=1)

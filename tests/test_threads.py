@@ -48,15 +48,13 @@ def test_python_threads_at_once():
 
 
 def test_threads_are_woken_once():
-    with threads.pool(10) as first, ThreadPoolExecutor(1) as other:
-        def seen():
-            with threads.pool(10) as several:
-                return several
-        assert first == 2 and other.submit(seen).result() == 1
-    with threads.pool(10) as again, ThreadPoolExecutor(1):
-        assert again == 2
-    with threads.pool(1) as single:
-        assert single == 1
+    first = threads.claim(10)
+    with ThreadPoolExecutor(1) as other:
+        assert first == 2 and other.submit(threads.claim, 10).result() == 1
+    threads.release(first)
+    again = threads.claim(10)
+    threads.release(again)
+    assert again == 2 and threads.claim(1) == 1
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
@@ -72,7 +70,7 @@ def test_a_forked_process_takes_no_threads_along():
         pytest.skip("this system has no fork")
     program = ("import os; from tests.test_threads import step, threads; step(1)\n"
                "pid = os.fork()\n"
-               "if not pid:\n    step(1)\n    with threads.pool(8) as several:\n        os._exit(several)\n"
+               "if not pid:\n    step(1)\n    os._exit(threads.claim(8))\n"
                "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))")
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "1", done.stdout + done.stderr
