@@ -10,8 +10,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
+from .jit import intrinsic
 from .lines import pointer
 from .simd import INT, Writer
 
@@ -35,7 +35,7 @@ def write_pairs(writer: Writer, count: Any, step) -> None:
 
 
 @intrinsic
-def _take(typingctx, target, at, source, place, count):
+def take(typingctx, target, at, source, place, count):
     """target[at + i] = source[place + 2i] for i < count.  source[place + 2·count − 1] is not read."""
     def codegen(context, builder, signature, values):
         to, seen = pointer(context, builder, signature, values, 0, 1), pointer(context, builder, signature, values, 2, 3)
@@ -54,7 +54,7 @@ def _take(typingctx, target, at, source, place, count):
 
 
 @intrinsic
-def _interleave(typingctx, target, at, source, even, odd, count):
+def interleave(typingctx, target, at, source, even, odd, count):
     """target[at + 2i] = source[even + i] and target[at + 2i + 1] = source[odd + i], up to `count` numbers in all."""
     def codegen(context, builder, signature, values):
         to = pointer(context, builder, signature, values, 0, 1)
@@ -76,7 +76,3 @@ def _interleave(typingctx, target, at, source, even, odd, count):
         return context.get_dummy_value()
     integer = types.int64
     return types.void(target, integer, source, integer, integer, integer), codegen
-
-
-take: Any = _take
-interleave: Any = _interleave

@@ -12,12 +12,10 @@ operands, as in  y[n, k] = Σ_c x[n, c] · w[k, c],  a register holds some terms
 
 Every row of w is read once, from its beginning to its end, three at a time: as fast as memory gives it.
 """
-from typing import Any
-
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
+from .jit import intrinsic
 from .simd import begin, BIT, INT, lanes, POINTER, ROWS, VECTORS, Writer
 
 ARGUMENTS = [INT, POINTER, INT, INT, POINTER, INT, INT, POINTER, INT, BIT]
@@ -90,7 +88,7 @@ def write_dots(module: ir.Module, real: ir.Type) -> ir.Function:
 
 
 @intrinsic
-def _dots(typingctx, length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c, add):
+def dots(typingctx, length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c, add):
     """The tile as a function for jitted code.  a, b, c: arrays of one float type; only the addresses of their first elements are used."""
     def codegen(context, builder, signature, values):
         pointers = {place: context.make_array(signature.args[place])(context, builder, values[place]).data for place in (1, 4, 7)}
@@ -100,6 +98,3 @@ def _dots(typingctx, length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c,
         return context.get_dummy_value()
     integer = types.int64
     return types.void(integer, a, integer, integer, b, integer, integer, c, integer, types.boolean), codegen
-
-
-dots: Any = _dots                        # an intrinsic: type checkers would miss its first argument

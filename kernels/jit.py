@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
-import numba
+import numba.extending
 import numpy as np
 
 from . import threads
@@ -97,13 +97,25 @@ def cache_of(function) -> Iterator[None]:
 def jit(function=None, *, parallel: bool = False, inline: bool = False) -> Any:
     """numba.njit as every kernel here uses it: cached, without the GIL, 1/0 = inf as in NumPy, sums in any order, NaN kept.
 
-    parallel: prange runs on many threads. Compiles four times as long (a ReLU 0.9 s, not 0.2): only for loops that are worth threads.
+    parallel: prange runs on many threads. Compiles four times as long (a ReLU 0.9 s, not 0.2): kernels are tasks instead (task.py).
     """
     if function is None:
         return lambda f: jit(f, parallel=parallel, inline=inline)
     with cache_of(function):
         return numba.njit(fastmath=FAST, error_model="numpy", cache=True, nogil=True, parallel=parallel,
                           inline="always" if inline else "never")(function)
+
+
+def intrinsic(function) -> Any:
+    """Numba's, under a name that stays: that of the function, which no other intrinsic may have.
+
+    Numba names each intrinsic at random in every process, and a kernel that reaches one through a closure has that name in its key:
+    it would never be found in the cache again.  What is decorated is called without its first argument, the typing context: hence Any,
+    since type checkers would miss it.
+    """
+    made = numba.extending.intrinsic(function)
+    made._set_uuid(f"{__name__}.{function.__name__}")
+    return made
 
 
 threads._apply()

@@ -18,8 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.np.numpy_support import carray
 
-from ..elementary import intrinsic
-from ..jit import jit
+from ..jit import intrinsic, jit
 from ..memory import empty
 from ..task import task, Task
 
@@ -27,14 +26,11 @@ PIECE = 8192                             # numbers: a piece of a parameter, its 
 
 
 @intrinsic
-def _pointer(typingctx, address, like):
+def pointer(typingctx, address, like):
     """A pointer to numbers of the type of `like`."""
     def codegen(context, builder, signature, values):
         return builder.inttoptr(values[0], ir.PointerType())
     return types.CPointer(like.dtype)(types.int64, like), codegen
-
-
-pointer: Any = _pointer                  # type checkers would miss its first argument
 
 
 @jit
