@@ -2,6 +2,7 @@
 
     take          a b c d e f g h  ──►  a c e g                  two registers in, one out
     interleave    a c e g,  b d f h  ──►  a b c d e f g h
+    take_every    take, for any stride
 
 As in lines.py: flat arrays of one float type and places in them; the last registers are masked; nothing is checked.
 """
@@ -11,8 +12,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from .jit import intrinsic
-from .lines import pointer
+from .jit import intrinsic, jit
+from .lines import copy, pointer
 from .simd import INT, Writer
 
 
@@ -76,3 +77,15 @@ def interleave(typingctx, target, at, source, even, odd, count):
         return context.get_dummy_value()
     integer = types.int64
     return types.void(target, integer, source, integer, integer, integer), codegen
+
+
+@jit(inline=True)
+def take_every(stride, target, at, source, place, count):
+    """target[at + i] = source[place + i·stride]  for i < count."""
+    if stride == 1:
+        copy(target, at, source, place, count, target.dtype.type(0))
+    elif stride == 2:
+        take(target, at, source, place, count)
+    else:
+        for i in range(count):
+            target[at + i] = source[place + i * stride]

@@ -89,8 +89,7 @@ def _apply():
     import sys
     if "numba" in sys.modules:
         import numba
-        most = numba.config.NUMBA_NUM_THREADS       # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
-        numba.set_num_threads(min(get_num_threads(), most))
+        numba.set_num_threads(min(get_num_threads(), _most()))
 
 
 def limit_scipy_blas():

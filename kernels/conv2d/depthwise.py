@@ -28,8 +28,8 @@ from math import gcd, lcm
 import numpy as np
 
 from .. import memory
-from ..comb import interleave, take
-from ..lines import copy, workspace
+from ..comb import interleave, take_every
+from ..lines import workspace
 from ..stencil import at, call, choose_band, stencil_address
 from ..task import task
 from .flat import Axis, reading, reading_back
@@ -55,12 +55,6 @@ class Plan:
     taps: np.ndarray
     phases: np.ndarray
     layout: tuple
-
-
-def table(numbers) -> np.ndarray:
-    found = memory.empty(np.shape(numbers), np.int64)
-    found[...] = numbers
-    return found
 
 
 def plan(vertical: tuple[Axis, ...], horizontal: tuple[Axis, ...], channels: int, apart: int, window_width: int, width: int, size: int,
@@ -115,13 +109,14 @@ def plan(vertical: tuple[Axis, ...], horizontal: tuple[Axis, ...], channels: int
         last = min(across, max(first, (width - 1 - left - phase) // stride_w + 1))
         copies.append((number * across + first, last - first, left + phase + first * stride_w))
     planes = max(1, image // (size * channels * height * pitch)) if blocks == 1 else 1
-    return Plan(tuple(heights), table(runs), table([*places, *weights]), table([*chain(*copies)]),
+    runs, taps, rows_of_phases = (np.array(numbers, np.int64) for numbers in (runs, [*places, *weights], [*chain(*copies)]))
+    return Plan(tuple(heights), runs, taps, rows_of_phases,
                 (blocks, rows, height, pitch, rows * stride_h, top, stride_w, planes))
 
 
 @lru_cache(maxsize=1024)
 def addresses(bands: tuple[tuple[int, int], ...], many: int, dtype) -> np.ndarray:
-    return table([stencil_address(*band, many, dtype) for band in bands])
+    return np.array([stencil_address(*band, many, dtype) for band in bands], np.int64)
 
 
 @task("int64, int64, int64, T[::1], int64, int64, int64, int64, int64, int64[::1], int64, int64, boolean, T[::1]")
@@ -130,7 +125,7 @@ def lay_out(images, apart, channels, source, place, H, W, first, stride, phases,
 
     source[place …]: `images`, `apart` numbers apart, of some channels (H, W) each  ->  image: (images, channels, rows, pitch).
     """
-    begin, end, zero = min(rows, max(0, -first)), max(0, min(rows, H - first)), image.dtype.type(0)
+    begin, end = min(rows, max(0, -first)), max(0, min(rows, H - first))
     for plane in range(images * channels):
         at_image, at_source = plane * rows * pitch, place + plane // channels * apart + plane % channels * H * W
         if clear:
@@ -142,13 +137,7 @@ def lay_out(images, apart, channels, source, place, H, W, first, stride, phases,
             here, count = at_image + begin * pitch + phases[phase], phases[phase + 1]
             there = at_source + (first + begin) * W + phases[phase + 2]
             for _ in range(begin, end):
-                if stride == 1:
-                    copy(image, here, source, there, count, zero)
-                elif stride == 2:
-                    take(image, here, source, there, count)
-                else:
-                    for v in range(count):
-                        image[here + v] = source[there + v * stride]
+                take_every(stride, image, here, source, there, count)
                 here += pitch
                 there += W
 

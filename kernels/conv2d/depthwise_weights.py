@@ -17,12 +17,12 @@ from ..correlation import correlate_address, rounded, together
 from ..lines import workspace
 from ..stencil import at, call
 from ..task import task
-from .depthwise import COUNT, EVERY, PITCH, PLACE, PLAN, ROW, ROWS, TASKS, call_lay_out, forward_plan, lay_out, table
+from .depthwise import COUNT, EVERY, PITCH, PLACE, PLAN, ROW, ROWS, TASKS, call_lay_out, forward_plan, lay_out
 
 
 @lru_cache(maxsize=1024)
 def addresses(bands: tuple[tuple[int, int], ...], dtype) -> np.ndarray:
-    return table([correlate_address(*band, dtype) for band in bands])
+    return np.array([correlate_address(*band, dtype) for band in bands], np.int64)
 
 
 @task(f"int64, int64, int64, T[::1], UniTuple(int64, 4), T[::1], UniTuple(int64, 3), {PLAN}, float64[:,:,:,::1]")

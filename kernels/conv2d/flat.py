@@ -110,6 +110,14 @@ def choose_rows(P: int, Q: int, pitch: int, line: int, extra: int, width: int) -
 
 
 @jit
+def tile_width(count, lanes):
+    """Columns of each tile, where `count` columns are cut into tiles of about equal width, at most VECTORS registers."""
+    registers = (count + lanes - 1) // lanes
+    tiles = (registers + VECTORS - 1) // VECTORS
+    return (registers + tiles - 1) // tiles * lanes
+
+
+@jit
 def lay_out(source, phases_h, phases_w, stride, origin, height, pitch, image):
     """Copies a block of rows:  source (C, H, W) -> image, flat (C, phases, height, pitch), zero beyond the plane.
 
@@ -152,10 +160,7 @@ def convolve_block(number, x, weights, offsets, phases_h, phases_w, biases, stri
     lay_out(source, phases_h, phases_w, stride, (origin[0] + first * stride[0], origin[1]), height, pitch, image)
     line = (length + 15) // 16 * 16
     sums, into = workspace(ROWS * line, y), y.reshape(-1)
-    lanes = BYTES // y.itemsize
-    registers = (length + lanes - 1) // lanes                              # in tiles of about equal width, at most VECTORS registers
-    tiles = (registers + VECTORS - 1) // VECTORS
-    columns = (registers + tiles - 1) // tiles * lanes
+    columns = tile_width(length, BYTES // y.itemsize)
     for strip in range(packed.shape[0]):
         count, weights = min(ROWS, K - strip * ROWS), packed[strip].reshape(-1)
         for t in range(0, max(1, steps), STEPS):

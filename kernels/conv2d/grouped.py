@@ -31,7 +31,7 @@ from ..lines import workspace
 from ..stencil import at, call
 from ..task import task
 from . import depthwise, flat, weights
-from .depthwise import call_lay_out, forward_plan, lay_out, PITCH, PLACE, table, TASKS
+from .depthwise import call_lay_out, forward_plan, lay_out, PITCH, PLACE, STREAM, TASKS
 
 IMAGE = 1 << 16                  # bytes of x that a task copies at a time
 POSITIONS = 512                  # of a plane, or of several together, that are read at a time where nothing is copied
@@ -107,7 +107,7 @@ def sum_channels(number, share, x, x_shape, grad_output, y_shape, function, runs
 def plan_in_place(channels: int, positions: int) -> tuple:
     """runs, taps, phases and layout, as in depthwise.Plan, of planes that are read as rows: a block is a part of a row."""
     blocks = -(-positions // POSITIONS)
-    return (table([[0] * 11]), table([c * positions for c in range(channels)]), table([0]),
+    return (np.zeros((1, STREAM + 1), np.int64), np.arange(channels) * positions, np.zeros(1, np.int64),
             (blocks, -(-positions // blocks), 0, 0, 0, 0, 1, max(1, POSITIONS // positions)))
 
 

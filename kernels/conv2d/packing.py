@@ -22,11 +22,10 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import memory
-from ..comb import take
+from ..comb import take_every
 from ..jit import jit
-from ..lines import copy, planes
+from ..lines import planes
 from ..task import task
-
 
 WAYS = 8                         # lines of the L1 cache that may share a set: planes of a power of two lie on the same one
 
@@ -77,20 +76,14 @@ def reading(plane, window, stride, padding, dilation) -> tuple[Reading, np.ndarr
 def split_plane(number, x, stride, remainders_h, remainders_w, height, pitch, phases):
     """Plane `number` of x (planes, H, W) -> phases, flat (planes, phases, height, pitch).  What a phase does not fill is not written."""
     H, W = x.shape[1:]
-    seen, zero = x[number].reshape(-1), phases.dtype.type(0)
+    seen = x[number].reshape(-1)
     for a in range(remainders_h.size):
         for b in range(remainders_w.size):
             first = ((number * remainders_h.size + a) * remainders_w.size + b) * height * pitch
             count = (W - 1 - remainders_w[b]) // stride[1] + 1
             for u in range((H - 1 - remainders_h[a]) // stride[0] + 1):
                 to, place = first + u * pitch, (remainders_h[a] + u * stride[0]) * W + remainders_w[b]
-                if stride[1] == 1:
-                    copy(phases, to, seen, place, count, zero)
-                elif stride[1] == 2:
-                    take(phases, to, seen, place, count)
-                else:
-                    for v in range(count):
-                        phases[to + v] = seen[place + v * stride[1]]
+                take_every(stride[1], phases, to, seen, place, count)
 
 
 def split(x, found, stride) -> np.ndarray:

@@ -26,6 +26,7 @@ from ..jit import jit
 from ..lines import turn, workspace
 from ..simd import BYTES, ROWS, tile, VECTORS
 from ..task import task
+from .flat import tile_width
 
 CACHE = 1 << 17                  # numbers in a block, of x and of dy: 512 KB of float32
 STEPS = 128                      # positions of a sum before the next tap: what they read stays in the L1 cache
@@ -117,7 +118,7 @@ def sum_part(number, x, grad_output, geometry, rows, wide, fold, blocks, k_group
         for q in range(Q):
             offsets[p * Q + q] = (p * step * pitch + q * stride_w) * wide
     merged = S if chunks == 1 and dilation_w == 1 else 1                   # taps whose channels stand side by side
-    columns = widths(merged * min(C, wide), BYTES // x.itemsize)
+    columns = tile_width(merged * min(C, wide), BYTES // x.itemsize)
     out = grad_weight.reshape(-1)
     for g in range(share * G // shares, (share + 1) * G // shares):
         for block in range(part * blocks // parts.shape[0], (part + 1) * blocks // parts.shape[0]):
@@ -140,14 +141,6 @@ def sum_part(number, x, grad_output, geometry, rows, wide, fold, blocks, k_group
                         for i in range(0, across, columns):
                             multiply(min(STEPS, count - j), weights, image[seen + i:], offsets[j:], out[to + i:], R * S * C,
                                      min(ROWS, k_end - k), min(columns, across - i), True)
-
-
-@jit
-def widths(count, lanes):
-    """Columns of each tile, where `count` columns are cut into tiles of about equal width."""
-    registers = (count + lanes - 1) // lanes
-    tiles = (registers + VECTORS - 1) // VECTORS
-    return (registers + tiles - 1) // tiles * lanes
 
 
 @task("int64, T[::1], int64, T[:,:,:,::1]")
