@@ -7,7 +7,7 @@
     packed      vector tiles that read columns, a few at a time, copied as tiles read best.                   packed.py, packed_weights.py
     winograd    3×3 windows, stride 1: 16 products in place of 36.                                winograd.py, winograd_weights.py
     depthwise   one channel a group: stencils, since it is no matrix product.                     depthwise.py, depthwise_weights.py
-    grouped     several channels a group: of these, for each direction what pays for so many.     grouped.py
+    grouped     several channels a group: stencils, the flat shift or tiles of its own, as pays for so many.      grouped.py
 
 To stand on one rung:  F.conv2d under  minicnn.use_algorithm("conv2d", "im2col"),  or  algorithm="im2col"  here. A rung that does not fit
 a shape hands it to the one that would have been chosen.

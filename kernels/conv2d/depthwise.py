@@ -15,7 +15,7 @@ Dilation of rows. Rows of the window that are two apart see, from even rows of y
 every second row, and another of the rows between. Each is a run of the stencil over the same copy.
 
 Gradient of x. For each remainder of row and column by the stride it is a convolution of the upstream gradient with some of the taps
-(flat.reading_back): again a run. Runs whose columns interleave write to streams of their own, which are merged row by row.
+(flat.axes_of_gradient_x): again a run. Runs whose columns interleave write to streams of their own, which are merged row by row.
 
 Tasks are planes, or blocks of rows of large ones, in an order that depends on the shapes alone. The gradient of the weights is in
 depthwise_weights.py.
@@ -30,19 +30,21 @@ import numpy as np
 from .. import memory
 from ..comb import interleave, take_every
 from ..lines import workspace
+from ..simd import BYTES
 from ..stencil import at, call, choose_band, stencil_address
 from ..task import task
-from .flat import Axis, reading, reading_back
+from .flat import Axis, axes_of_gradient_x, axis_of_output
 
 IMAGE = 1 << 14                  # bytes of x that a task copies at a time: half of a usual L1 cache
 LEAST = 8                        # rows of y in a block: with fewer, the rows that blocks have in common are copied too often
 TASKS = 64                       # at the most
+BEYOND = BYTES                   # numbers behind an image: more than the register that a stencil may read there
 
 # What the columns of Plan.runs hold, one row for each run.
-ROW, EVERY, COUNT, ROWS = 0, 1, 2, 3     # it writes rows ROW + i·EVERY of y, i < COUNT; ROWS of them in a block
-PLACE, PITCH = 4, 5                      # where the first of them sees the image, and how far apart the rows of a band are there
-SPACING, FIRST, TAPS = 6, 7, 8           # how far apart their weights are; its part of the table of taps
-COLUMNS, STREAM = 9, 10                  # columns that it writes, STREAM, STREAM + streams, …
+ROW, EVERY, COUNT, BLOCK_ROWS = 0, 1, 2, 3               # it writes rows ROW + i·EVERY of y, i < COUNT; BLOCK_ROWS of them in a block
+PLACE, PITCH = 4, 5                                      # where the first sees the image, and how far apart the rows of a band are there
+SPACING, FIRST, TAPS = 6, 7, 8                           # how far apart their weights are; its part of the table of taps
+COLUMNS, STREAM = 9, 10                                  # columns that it writes, STREAM, STREAM + streams, …
 
 
 @dataclass(frozen=True)
@@ -158,11 +160,11 @@ def convolve_planes(number, tasks, total, source, source_shape, weight, apart, b
     G, C, H, W = source_shape
     K, P, Q = out_shape
     size, table = C * height * pitch, taps.size // 2
-    image = workspace(planes * size + 64, out)
+    image = workspace(planes * size + BEYOND, out)
     image[:] = 0
     streams, line = runs[-1, STREAM] + 1, runs[0, COLUMNS]                 # no other stream is wider
     stream = planes * rows_of_block * line
-    merged = workspace(many * streams * stream + 64 if streams > 1 else 0, out)
+    merged = workspace(many * streams * stream if streams > 1 else 0, out)
     bias_apart = 1 if bias.size > 1 else 0
     block, end = number * total // tasks, (number + 1) * total // tasks
     while block < end:
@@ -176,11 +178,11 @@ def convolve_planes(number, tasks, total, source, source_shape, weight, apart, b
             k = min(together, K - many)                                    # the last may overlap those before: computed twice, alike
             first_weight, first_out, first_bias = g * apart[0] + k * apart[1], (plane * K + k) * P * Q, (g * K + k) * bias_apart
             for i in range(functions.size):
-                rows = min(runs[i, ROWS], runs[i, COUNT] - part * runs[i, ROWS])
+                rows = min(runs[i, BLOCK_ROWS], runs[i, COUNT] - part * runs[i, BLOCK_ROWS])
                 if rows <= 0:
                     continue
                 row_apart = runs[i, EVERY] * Q
-                place = first_out + runs[i, ROW] * Q + part * runs[i, ROWS] * row_apart
+                place = first_out + runs[i, ROW] * Q + part * runs[i, BLOCK_ROWS] * row_apart
                 if streams == 1:
                     target, plane_apart = at(out, place), K * P * Q
                     next_apart, pitch_out = P * Q, row_apart
@@ -214,18 +216,18 @@ def convolve(source, weight, bias, found: Plan, apart, out):
 
 
 @lru_cache(maxsize=1024)
-def forward_plan(shape, width, output, stride, padding, dilation, dtype, bands=True, image=IMAGE) -> Plan:
+def plan_forward(shape, width, output, stride, padding, dilation, dtype, bands=True, image=IMAGE) -> Plan:
     """shape: (G, K, C, R, S).  width: of x.  output: (P, Q)."""
     _, _, C, R, S = shape
-    down, across = ((reading(*axis),) for axis in zip(output, (R, S), stride, padding, dilation))
+    down, across = ((axis_of_output(*axis),) for axis in zip(output, (R, S), stride, padding, dilation))
     return plan(down, across, C, R * S, S, width, np.dtype(dtype).itemsize, bands, image)
 
 
 @lru_cache(maxsize=1024)
-def backward_plan(shape, width, plane, stride, padding, dilation, dtype) -> Plan:
+def plan_gradient_x(shape, width, plane, stride, padding, dilation, dtype) -> Plan:
     """shape: (G, K, C, R, S).  width: of the upstream gradient.  plane: (H, W)."""
     _, K, C, R, S = shape
-    down, across = (tuple(reading_back(*axis)) for axis in zip(plane, (R, S), stride, padding, dilation))
+    down, across = (tuple(axes_of_gradient_x(*axis)) for axis in zip(plane, (R, S), stride, padding, dilation))
     return plan(down, across, K, C * R * S, S, width, np.dtype(dtype).itemsize)
 
 
@@ -234,7 +236,7 @@ def forward(x, weight, bias, stride, padding, dilation, y):
     _, K, C, R, S = weight.shape
     if not y.size:
         return y
-    found = forward_plan(weight.shape, x.shape[3], y.shape[2:], stride, padding, dilation, y.dtype)
+    found = plan_forward(weight.shape, x.shape[3], y.shape[2:], stride, padding, dilation, y.dtype)
     return convolve(x, weight, bias, found, (K * C * R * S, C * R * S), y)
 
 
@@ -243,5 +245,5 @@ def gradient_x(grad_output, weight, stride, padding, dilation, grad_x):
     _, K, C, R, S = weight.shape
     if not grad_x.size:
         return grad_x
-    found = backward_plan(weight.shape, grad_output.shape[3], grad_x.shape[2:], stride, padding, dilation, grad_x.dtype)
+    found = plan_gradient_x(weight.shape, grad_output.shape[3], grad_x.shape[2:], stride, padding, dilation, grad_x.dtype)
     return convolve(grad_output, weight, None, found, (K * C * R * S, R * S), grad_x)
