@@ -1,4 +1,4 @@
-"""Dot products, as vector instructions: the tile for operands that both run along the sum, and that are too large to be turned round.
+"""Dot products, as vector instructions: the tile for operands that both run along the sum, and that are too large to be transposed.
 
 The tile of kernels/simd.py spreads a number over a register and multiplies it with a row. Where instead the sum runs along the rows of both
 operands, as in  y[n, k] = Σ_c x[n, c] · w[k, c],  a register holds some terms of one sum, and its lanes are added up at the end:
@@ -22,10 +22,7 @@ ARGUMENTS = [INT, POINTER, INT, INT, POINTER, INT, INT, POINTER, INT, BIT]
 
 
 def write_dots(module: ir.Module, real: ir.Type) -> ir.Function:
-    """The function dots(length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c, add) of a module.
-
-    c[i·pitch_c + j] = Σ_l a[i·pitch_a + l] · b[j·pitch_b + l], added to what is there if `add`,  i < rows_a ≤ ROWS,  j < rows_b ≤ VECTORS.
-    """
+    """The function dots(length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c, add) of a module: see `dots`."""
     name = f"minicnn_dots_{ROWS}x{VECTORS}_{lanes(real)}x{real}"
     if name in module.globals:
         return module.globals[name]
@@ -89,7 +86,11 @@ def write_dots(module: ir.Module, real: ir.Type) -> ir.Function:
 
 @intrinsic
 def dots(typingctx, length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c, add):
-    """The tile as a function for jitted code.  a, b, c: arrays of one float type; only the addresses of their first elements are used."""
+    """c[i·pitch_c + j] = Σ_l a[i·pitch_a + l] · b[j·pitch_b + l], added to what is there if `add`.
+
+    i < rows_a ≤ ROWS, j < rows_b ≤ VECTORS.  For jitted code.  a, b, c: arrays of one float type; only the addresses of their first
+    elements are used, and nothing is checked.
+    """
     def codegen(context, builder, signature, values):
         pointers = {place: context.make_array(signature.args[place])(context, builder, values[place]).data for place in (1, 4, 7)}
         function = write_dots(builder.module, context.get_value_type(c.dtype))

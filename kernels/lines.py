@@ -1,4 +1,4 @@
-"""Lines: what the fast CPU kernels do with rows of numbers between the tiles (simd.py): copy them, turn them, mix them.
+"""Lines: what the fast CPU kernels do with rows of numbers between the tiles (simd.py): copy, turn (transpose) and mix them.
 
 A compiler vectorises such a loop by itself, but ends it number by number: of a row of 14, all 14. Here the last register of a row is
 loaded and stored under a mask, so that a short row costs one step, and nothing beyond its end is touched.
@@ -137,8 +137,8 @@ def sandwich(A: tuple) -> Any:
 def write_turn(module: ir.Module, real: ir.Type) -> ir.Function:
     """The function turn(target, apart, source, pitch, rows, columns) of a module:  target[j·apart + i] = source[i·pitch + j].
 
-    Of n rows in n registers, every second pair of neighbours changes its off-diagonal numbers, then every second pair of pairs, and so
-    on: log n rounds of n shuffles instead of n² numbers moved one by one.
+    A transposition. Of n rows in n registers, rows 0 and 1, 2 and 3, … exchange their off-diagonal numbers; then, as if each 2×2 block
+    were a number, rows 0 and 2, 1 and 3, …; and so on: log n rounds of n shuffles instead of n² numbers moved one by one.
 
         a0 a1 a2 a3         a0 b0 a2 b2         a0 b0 c0 d0
         b0 b1 b2 b3    1    a1 b1 a3 b3    2    a1 b1 c1 d1

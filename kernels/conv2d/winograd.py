@@ -201,7 +201,7 @@ def convolve(worker, x, weight, turned, bias, U, geometry, sizes, cuts, room, wo
         for k_group in range(part * k_groups // parts, (part + 1) * k_groups // parts):
             k0 = k_group * GROUP
             count = min(GROUP, K - k0)
-            if bias.size:                                    # b at place (1, 1) of M, ξ = 5, is b in all four outputs: column 1 of Aᵀ is ones
+            if bias.size:                                    # b at place (1, 1) of M, ξ = 5, is b in all outputs: column 1 of Aᵀ is ones
                 for t in range(tiles):
                     copy(M, 5 * plane + t * GROUP, bias, g * K + k0, count, zero)
             for c_group in range(c_groups):
