@@ -53,7 +53,7 @@ def test_threads_are_woken_once():
             with threads.pool(10) as several:
                 return several
         assert first == 2 and other.submit(seen).result() == 1
-    with threads.pool(10) as again, ThreadPoolExecutor(1):
+    with threads.pool(10) as again:
         assert again == 2
     with threads.pool(1) as single:
         assert single == 1
@@ -70,7 +70,7 @@ def test_other_processes(method):
 def test_a_forked_process_takes_no_threads_along():
     if "fork" not in multiprocessing.get_all_start_methods():
         pytest.skip("this system has no fork")
-    program = ("import os; from tests.test_threads import step, threads; step(1)\n"
+    program = ("import os; from tests.test_threads import mc, step, threads; mc.set_num_threads(2); step(1)\n"
                "pid = os.fork()\n"
                "if not pid:\n    step(1)\n    with threads.pool(8) as several:\n        os._exit(several)\n"
                "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))")
