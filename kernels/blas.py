@@ -8,15 +8,14 @@ BLAS is Fortran: it reads matrices by columns. A row-major (M, N) matrix is a co
 Cᵀ = Bᵀ·Aᵀ: the operands change places and nothing is copied.
 """
 import ctypes
-from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 from scipy.linalg import cython_blas               # pyright: ignore[reportAttributeAccessIssue]  compiled, without annotations
 
+from .jit import intrinsic
 from .threads import limit_scipy_blas
 
 limit_scipy_blas()                                 # one thread: the tiles are what runs on many
@@ -35,7 +34,7 @@ for _letter in "sd":
 
 
 @intrinsic
-def _gemm(typingctx, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
+def gemm(typingctx, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
     """C = alpha · op(A)·op(B) + beta · C, row-major, inside a jitted function.
 
     op(A) is (m, k): A itself with row pitch lda, or, where transpose_a, an array (k, m) read crosswise; likewise op(B) (k, n); C (m, n).
@@ -72,6 +71,3 @@ def _gemm(typingctx, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, b
         return context.get_dummy_value()
 
     return signature, codegen
-
-
-gemm: Any = _gemm                                  # an intrinsic: type checkers would miss its first argument

@@ -2,6 +2,7 @@
 
     take          a b c d e f g h  ──►  a c e g                  two registers in, one out
     interleave    a c e g,  b d f h  ──►  a b c d e f g h
+    take_every    take, for any stride
 
 As in lines.py: flat arrays of one float type and places in them; the last registers are masked; nothing is checked.
 """
@@ -10,9 +11,9 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from .lines import pointer
+from .jit import intrinsic, jit
+from .lines import copy, pointer
 from .simd import INT, Writer
 
 
@@ -35,7 +36,7 @@ def write_pairs(writer: Writer, count: Any, step) -> None:
 
 
 @intrinsic
-def _take(typingctx, target, at, source, place, count):
+def take(typingctx, target, at, source, place, count):
     """target[at + i] = source[place + 2i] for i < count.  source[place + 2·count − 1] is not read."""
     def codegen(context, builder, signature, values):
         to, seen = pointer(context, builder, signature, values, 0, 1), pointer(context, builder, signature, values, 2, 3)
@@ -54,7 +55,7 @@ def _take(typingctx, target, at, source, place, count):
 
 
 @intrinsic
-def _interleave(typingctx, target, at, source, even, odd, count):
+def interleave(typingctx, target, at, source, even, odd, count):
     """target[at + 2i] = source[even + i] and target[at + 2i + 1] = source[odd + i], up to `count` numbers in all."""
     def codegen(context, builder, signature, values):
         to = pointer(context, builder, signature, values, 0, 1)
@@ -78,5 +79,13 @@ def _interleave(typingctx, target, at, source, even, odd, count):
     return types.void(target, integer, source, integer, integer, integer), codegen
 
 
-take: Any = _take
-interleave: Any = _interleave
+@jit(inline=True)
+def take_every(stride, target, at, source, place, count):
+    """target[at + i] = source[place + i·stride]  for i < count."""
+    if stride == 1:
+        copy(target, at, source, place, count, target.dtype.type(0))
+    elif stride == 2:
+        take(target, at, source, place, count)
+    else:
+        for i in range(count):
+            target[at + i] = source[place + i * stride]

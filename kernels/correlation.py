@@ -21,8 +21,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
+from .jit import intrinsic
 from .simd import INT, Writer
 from .stencil import Sums, address, entry, further, write_band
 
@@ -94,7 +94,7 @@ def add_sums(writer: Writer, registers: list, totals: Any) -> None:
 
 
 @intrinsic
-def _accumulate(typingctx, band, step, many, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch,
+def accumulate(typingctx, band, step, many, tap, planes, taps, totals, gradient, gradient_apart, gradient_pitch,
                 image, image_apart, image_at, image_pitch, rows, columns):
     """`correlate` for as many taps from `tap` on as are kept together."""
     if not isinstance(band, types.IntegerLiteral):
@@ -137,9 +137,6 @@ def _accumulate(typingctx, band, step, many, tap, planes, taps, totals, gradient
                       image_pitch, rows, columns), codegen
 
 
-accumulate: Any = _accumulate
-
-
 def correlate(band, step, many, planes, taps, totals, gradient, gradient_apart, gradient_pitch, image, image_apart, image_at, image_pitch,
               rows, columns):
     """totals[t, r] += Σ_i Σ_j  gradient[i·gradient_pitch + j] · image[image_at[t] + (i·step + r)·image_pitch + j]
@@ -167,7 +164,7 @@ CHANNELS, TAPS = 8, 3            # 24 sums, as in the tile of simd.py: 11 loads 
 
 
 @intrinsic
-def _accumulate_tile(typingctx, height, channel, tap, planes, channels, taps, totals, gradient, gradient_apart, gradient_step,
+def accumulate_tile(typingctx, height, channel, tap, planes, channels, taps, totals, gradient, gradient_apart, gradient_step,
                      gradient_pitch, image, image_apart, image_at, image_pitch, rows, columns):
     """`correlate_channels` for `height` channels of the gradient and TAPS taps."""
     def codegen(context, builder, signature, values):
@@ -202,9 +199,6 @@ def _accumulate_tile(typingctx, height, channel, tap, planes, channels, taps, to
 
     return types.void(height, channel, tap, planes, channels, taps, totals, gradient, gradient_apart, gradient_step, gradient_pitch,
                       image, image_apart, image_at, image_pitch, rows, columns), codegen
-
-
-accumulate_tile: Any = _accumulate_tile
 
 
 def correlate_channels(band, step, many, planes, channels, taps, totals, gradient, gradient_apart, gradient_step, gradient_pitch,

@@ -1,4 +1,4 @@
-"""Dot products, as vector instructions: the tile for operands that both run along the sum, and that are too large to be turned round.
+"""Dot products, as vector instructions: the tile for operands that both run along the sum, and that are too large to be transposed.
 
 The tile of kernels/simd.py spreads a number over a register and multiplies it with a row. Where instead the sum runs along the rows of both
 operands, as in  y[n, k] = Σ_c x[n, c] · w[k, c],  a register holds some terms of one sum, and its lanes are added up at the end:
@@ -12,22 +12,17 @@ operands, as in  y[n, k] = Σ_c x[n, c] · w[k, c],  a register holds some terms
 
 Every row of w is read once, from its beginning to its end, three at a time: as fast as memory gives it.
 """
-from typing import Any
-
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
+from .jit import intrinsic
 from .simd import begin, BIT, INT, lanes, POINTER, ROWS, VECTORS, Writer
 
 ARGUMENTS = [INT, POINTER, INT, INT, POINTER, INT, INT, POINTER, INT, BIT]
 
 
 def write_dots(module: ir.Module, real: ir.Type) -> ir.Function:
-    """The function dots(length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c, add) of a module.
-
-    c[i·pitch_c + j] = Σ_l a[i·pitch_a + l] · b[j·pitch_b + l], added to what is there if `add`,  i < rows_a ≤ ROWS,  j < rows_b ≤ VECTORS.
-    """
+    """The function dots(length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c, add) of a module: see `dots`."""
     name = f"minicnn_dots_{ROWS}x{VECTORS}_{lanes(real)}x{real}"
     if name in module.globals:
         return module.globals[name]
@@ -90,8 +85,12 @@ def write_dots(module: ir.Module, real: ir.Type) -> ir.Function:
 
 
 @intrinsic
-def _dots(typingctx, length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c, add):
-    """The tile as a function for jitted code.  a, b, c: arrays of one float type; only the addresses of their first elements are used."""
+def dots(typingctx, length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c, add):
+    """c[i·pitch_c + j] = Σ_l a[i·pitch_a + l] · b[j·pitch_b + l], added to what is there if `add`.
+
+    i < rows_a ≤ ROWS, j < rows_b ≤ VECTORS.  For jitted code.  a, b, c: arrays of one float type; only the addresses of their first
+    elements are used, and nothing is checked.
+    """
     def codegen(context, builder, signature, values):
         pointers = {place: context.make_array(signature.args[place])(context, builder, values[place]).data for place in (1, 4, 7)}
         function = write_dots(builder.module, context.get_value_type(c.dtype))
@@ -100,6 +99,3 @@ def _dots(typingctx, length, a, pitch_a, rows_a, b, pitch_b, rows_b, c, pitch_c,
         return context.get_dummy_value()
     integer = types.int64
     return types.void(integer, a, integer, integer, b, integer, integer, c, integer, types.boolean), codegen
-
-
-dots: Any = _dots                        # an intrinsic: type checkers would miss its first argument

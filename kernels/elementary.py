@@ -11,25 +11,13 @@ For x ≤ 0 alone: activations need e^(−|x|), which never overflows. All in fl
 types. Relative error 4·10⁻¹⁶ near 0, and, as k·ln 2 is rounded, 3·10⁻¹⁴ at −700; from there on e^x counts as 0.
 """
 from math import factorial, log
-from typing import Any
 
-import numba.extending
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import register_jitable
 
-
-def intrinsic(function) -> Any:
-    """Numba's, under a name that stays.  What it decorates is called without the typing context.
-
-    Numba names each intrinsic at random in every process, and a kernel that reaches one through a closure has that name in its key:
-    it would never be found in the cache again.
-    """
-    made = numba.extending.intrinsic(function)
-    made._set_uuid(f"{__name__}.{function.__name__}")
-    return made
-
+from .jit import intrinsic
 
 LN2, PER_LN2 = log(2), 1 / log(2)
 LOWEST = -700.0                                        # e^−700 = 10^−304, almost the smallest float64

@@ -7,21 +7,24 @@ Python, Numba, NumPy, this CPU and the vector registers used: an edit anywhere b
 import hashlib
 import inspect
 import os
+import pickle
 import platform
 import re
 import sys
 import tempfile
+import threading
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
-import numba
+import numba.extending
 import numpy as np
-
-from . import threads
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
 
 # NaN and infinity travel: "nnan" and "ninf" would let the compiler assume them away.
 FAST = {"contract", "reassoc", "nsz"}
@@ -83,27 +86,86 @@ def cache_root() -> Path:
     return Path(tempfile.mkdtemp(prefix="minicnn-"))          # nothing can be kept: compile for this run
 
 
+# What pickle and LLVM make of a file that was cut short.
+UNREADABLE = (OSError, EOFError, pickle.UnpicklingError, ValueError, TypeError, LookupError, AttributeError, ImportError, RuntimeError)
+
+
+class Lenient:
+    """Numba's cache of a function, for which a damaged file or a full disk is no reason to fail: what cannot be read is compiled anew, and
+    what cannot be written is not kept."""
+
+    def __init__(self, cache):
+        self.cache = cache
+
+    def __getattr__(self, name):
+        return getattr(self.cache, name)
+
+    def load_overload(self, signature, target):
+        try:
+            return self.cache.load_overload(signature, target)
+        except UNREADABLE:
+            with suppress(OSError):
+                self.cache.flush()
+            return None
+
+    def save_overload(self, signature, compiled):
+        try:
+            self.cache.save_overload(signature, compiled)
+        except OSError as error:
+            warnings.warn(f"compiled kernels are not kept: {error}. MINICNN_CACHE names another folder", stacklevel=2)
+        except UNREADABLE:                                    # the index: a new one
+            with suppress(OSError):
+                self.cache.flush()
+                self.cache.save_overload(signature, compiled)
+
+
+_folder = threading.RLock()                                   # Numba's folder is one for all Python threads
+
+
 @contextmanager
 def cache_of(function) -> Iterator[None]:
     """Inside, what Numba compiles is kept in the folder of the function's file."""
     file = Path(inspect.getfile(function)).resolve()
-    before, config.CACHE_DIR = config.CACHE_DIR, str(cache_root() / f"{file.parent.name}-{_key(file)}")
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before
+    with _folder:
+        before, config.CACHE_DIR = config.CACHE_DIR, str(cache_root() / f"{file.parent.name}-{_key(file)}")
+        try:
+            yield
+        finally:
+            config.CACHE_DIR = before
 
 
-def jit(function=None, *, parallel: bool = False, inline: bool = False) -> Any:
+def jit(function=None, *, inline: bool = False) -> Any:
     """numba.njit as every kernel here uses it: cached, without the GIL, 1/0 = inf as in NumPy, sums in any order, NaN kept.
 
-    parallel: prange runs on many threads. Compiles four times as long (a ReLU 0.9 s, not 0.2): only for loops that are worth threads.
+    What runs on many threads is a task (task.py), not a parallel loop: those compile four times as long.
     """
     if function is None:
-        return lambda f: jit(f, parallel=parallel, inline=inline)
+        return lambda f: jit(f, inline=inline)
     with cache_of(function):
-        return numba.njit(fastmath=FAST, error_model="numpy", cache=True, nogil=True, parallel=parallel,
-                          inline="always" if inline else "never")(function)
+        made: Any = numba.njit(fastmath=FAST, error_model="numpy", cache=True, nogil=True,
+                               inline="always" if inline else "never")(function)
+    made._cache = Lenient(made._cache)
+    return made
 
 
-threads._apply()
+def compiled_callback(function, signature: str) -> Any:
+    """numba.cfunc likewise: machine code at an address, for one signature."""
+    made: Any = CFunc(function, normalize_signature(signature), locals={}, options={"fastmath": FAST, "error_model": "numpy"})
+    with cache_of(function):
+        made.enable_caching()
+        made._cache = Lenient(made._cache)
+        made.compile()
+    return made
+
+
+def intrinsic(function) -> Any:
+    """Numba's, under a name that stays: that of the function, which no other intrinsic may have.
+
+    Numba names each intrinsic at random in every process, and a kernel that reaches one through a closure has that name in its key:
+    it would never be found in the cache again.  What is decorated is called without its first argument, the typing context: hence Any,
+    since type checkers would miss it.
+    """
+    made = numba.extending.intrinsic(function)
+    made._set_uuid(f"{__name__}.{function.__name__}")
+    return made
+

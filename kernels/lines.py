@@ -1,4 +1,4 @@
-"""Lines: what the fast CPU kernels do with rows of numbers between the tiles (simd.py): copy them, turn them, mix them.
+"""Lines: what the fast CPU kernels do with rows of numbers between the tiles (simd.py): copy, turn (transpose) and mix them.
 
 A compiler vectorises such a loop by itself, but ends it number by number: of a row of 14, all 14. Here the last register of a row is
 loaded and stored under a mask, so that a short row costs one step, and nothing beyond its end is touched.
@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from .jit import jit
+from .jit import intrinsic, jit
 from .simd import begin, INT, lanes, POINTER, Writer
 
 
@@ -64,7 +63,7 @@ def write_copy(module: ir.Module, real: ir.Type) -> ir.Function:
 
 
 @intrinsic
-def _copy(typingctx, target, at, source, place, count, more):
+def copy(typingctx, target, at, source, place, count, more):
     """target[at + i] = source[place + i] + more  for i < count."""
     def codegen(context, builder, signature, values):
         function = write_copy(builder.module, context.get_value_type(target.dtype))
@@ -123,7 +122,6 @@ def sandwich(A: tuple) -> Any:
         builder.ret_void()
         return function
 
-    @intrinsic
     def mix(typingctx, target, at, apart, beside, source, place, down, across, count):
         def codegen(context, builder, signature, values):
             builder.call(write(builder.module, context.get_value_type(target.dtype)),
@@ -132,14 +130,15 @@ def sandwich(A: tuple) -> Any:
             return context.get_dummy_value()
         integer = types.int64
         return types.void(target, integer, integer, integer, source, integer, integer, integer, integer), codegen
-    return mix
+    mix.__name__ = f"mix_{m}x{n}_{short}"
+    return intrinsic(mix)
 
 
 def write_turn(module: ir.Module, real: ir.Type) -> ir.Function:
     """The function turn(target, apart, source, pitch, rows, columns) of a module:  target[j·apart + i] = source[i·pitch + j].
 
-    Of n rows in n registers, every second pair of neighbours changes its off-diagonal numbers, then every second pair of pairs, and so
-    on: log n rounds of n shuffles instead of n² numbers moved one by one.
+    A transposition. Of n rows in n registers, rows 0 and 1, 2 and 3, … exchange their off-diagonal numbers; then, as if each 2×2 block
+    were a number, rows 0 and 2, 1 and 3, …; and so on: log n rounds of n shuffles instead of n² numbers moved one by one.
 
         a0 a1 a2 a3         a0 b0 a2 b2         a0 b0 c0 d0
         b0 b1 b2 b3    1    a1 b1 a3 b3    2    a1 b1 c1 d1
@@ -178,7 +177,7 @@ def write_turn(module: ir.Module, real: ir.Type) -> ir.Function:
 
 
 @intrinsic
-def _turn(typingctx, target, at, apart, source, place, pitch, rows, columns):
+def turn(typingctx, target, at, apart, source, place, pitch, rows, columns):
     """target[at + j·apart + i] = source[place + i·pitch + j]  for i < rows and j < columns, both at most LANES of the type."""
     def codegen(context, builder, signature, values):
         function = write_turn(builder.module, context.get_value_type(target.dtype))
@@ -215,7 +214,7 @@ def write_planes(module: ir.Module, real: ir.Type) -> ir.Function:
 
 
 @intrinsic
-def _planes(typingctx, target, at, apart, source, place, pitch, seen, written, count):
+def planes(typingctx, target, at, apart, source, place, pitch, seen, written, count):
     """The same register of `count` planes:  target[at + i·apart + lane] = source[place + i·pitch + lane], or 0, for i < count.
 
     seen, written: bits, one a lane. Only lanes that are written are changed; those that are not seen are not read, and become 0.
@@ -227,12 +226,6 @@ def _planes(typingctx, target, at, apart, source, place, pitch, seen, written, c
         return context.get_dummy_value()
     integer = types.int64
     return types.void(target, integer, integer, source, integer, integer, integer, integer, integer), codegen
-
-
-# Intrinsics: type checkers would miss their first argument.
-copy: Any = _copy
-turn: Any = _turn
-planes: Any = _planes
 
 
 @jit

@@ -8,6 +8,7 @@ every view of such a view, the array itself as its base. A weak reference to it 
 any more. (Built on a NumPy array, or on a memoryview of one, views would point past it to that array, and it could die before them.)
 """
 import ctypes
+import os
 import threading
 import weakref
 from math import prod
@@ -21,6 +22,8 @@ KEEP = 1 << 30                         # bytes: idle blocks beyond this go back 
 _idle: dict[int, list] = {}            # size class -> blocks that nobody uses
 _live: dict[int, "_Lease"] = {}        # id of the lease -> the lease, kept alive until its array dies
 _lock = threading.RLock()              # re-entrant: a collection inside a locked section may end another lease
+if hasattr(os, "register_at_fork"):    # no other thread is inside while a process is forked: in the child nobody would ever leave again
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 class _Count:

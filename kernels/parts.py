@@ -40,7 +40,11 @@ def by_parts(function: Callable[..., Any], *arrays) -> None:
         return
     bounds = [len(first) * i // count for i in range(count + 1)]
     *others, mine = [[a[start:stop] for a in arrays] for start, stop in zip(bounds, bounds[1:])]
-    others = [_pool().submit(copy_context().run, function, *part) for part in others]      # (np.errstate holds there too)
+    try:
+        others = [_pool().submit(copy_context().run, function, *part) for part in others]  # (np.errstate holds there too)
+    except RuntimeError:                                           # the interpreter is ending, and starts nothing any more
+        function(*arrays)
+        return
     try:
         function(*mine)
     finally:

@@ -14,36 +14,33 @@ from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
-from numba import prange
 
 from . import memory, simd
-from .jit import jit
+from .task import task
 from .threads import get_num_threads
 
 STEPS = 512                              # multiply-adds into each sum of a tile, one after another
 ROUND = 16                               # rows of b, used over and over: 3 KB, which L1 holds beside the factors
-NUMBERS = 1 << 24                        # of each array for the bandwidth: 64 MB
+NUMBERS, BLOCKS = 1 << 24, 256           # of each array for the bandwidth: 64 MB, and its parts
 COLUMNS = simd.VECTORS * simd.BYTES // 4                # of a tile in float32
 
 tile = simd.tile()
 
 
-@jit(parallel=True)
-def multiply(threads, repeats, a, b, offsets, c):
-    """Each thread: `repeats` tiles of STEPS steps.  a (STEPS, rows), b (ROUND, columns), c (threads, rows, columns)."""
-    for thread in prange(threads):
-        for _ in range(repeats):
-            tile(STEPS, a, b, offsets, c[thread], c.shape[2], c.shape[1], c.shape[2], False)
+@task("int64, int64, T[:,::1], T[:,::1], int64[::1], T[:,:,::1]")
+def multiply(thread, repeats, a, b, offsets, c):
+    """`repeats` tiles of STEPS steps.  a (STEPS, rows), b (ROUND, columns), c (threads, rows, columns)."""
+    for _ in range(repeats):
+        tile(STEPS, a, b, offsets, c[thread], c.shape[2], c.shape[1], c.shape[2], False)
 
 
-@jit(parallel=True)
-def triad(a, b, c, factor):
-    blocks = 256
-    size = (a.size + blocks - 1) // blocks
-    for block in prange(blocks):
-        x, y, z = a[block * size:(block + 1) * size], b[block * size:(block + 1) * size], c[block * size:(block + 1) * size]
-        for i in range(x.size):
-            x[i] = y[i] + factor * z[i]
+@task("int64, T[::1], T[::1], T[::1], T")
+def triad(block, a, b, c, factor):
+    """One of BLOCKS parts of a = b + factor·c."""
+    size = (a.size + BLOCKS - 1) // BLOCKS
+    x, y, z = a[block * size:(block + 1) * size], b[block * size:(block + 1) * size], c[block * size:(block + 1) * size]
+    for i in range(x.size):
+        x[i] = y[i] + factor * z[i]
 
 
 def fma_peak(seconds: float = 0.3) -> float:
@@ -55,7 +52,7 @@ def fma_peak(seconds: float = 0.3) -> float:
     work = 2 * threads * STEPS * rows * columns
 
     def shortest(repeats: int, seconds: float) -> float:
-        return best(lambda: multiply(threads, repeats, a, b, offsets, c), seconds)
+        return best(lambda: multiply.run(threads, repeats, a, b, offsets, c), seconds)
 
     repeats = 1
     while shortest(repeats, 0) < 0.01:                                     # long enough for the clock
@@ -66,7 +63,7 @@ def fma_peak(seconds: float = 0.3) -> float:
 def bandwidth(seconds: float = 0.3) -> float:
     """Bytes a second that threads together read from and write to memory."""
     a, b, c = (memory.zeros(NUMBERS, np.float32) for _ in range(3))
-    return 3 * a.nbytes / best(lambda: triad(a, b, c, np.float32(0.5)), seconds)
+    return 3 * a.nbytes / best(lambda: triad.run(BLOCKS, a, b, c, np.float32(0.5)), seconds)
 
 
 def best(do: Callable[[], None], seconds: float) -> float:

@@ -27,14 +27,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from .jit import FAST, cache_of
+from .jit import compiled_callback, intrinsic
 from .simd import BYTES, INT, ROWS, Writer
 
 HEIGHTS = {1: 8, 2: ROWS}        # channels at once -> rows of a strip: so many sums that do not wait for one another, in registers
@@ -49,9 +47,8 @@ def choose_band(rows: int, step: int) -> int:
 @lru_cache(maxsize=None)
 def address(function, signature: str, band: int, step: int, many: int, dtype: np.dtype) -> int:
     """Where the machine code of a function stands, for a band, step, number taken together and type; compiled, or loaded from the cache."""
-    with cache_of(function):
-        text = f"void(literal({band}), literal({step}), literal({many}), {signature})".replace("T", str(dtype))
-        compiled: Any = numba.cfunc(text, cache=True, fastmath=FAST, error_model="numpy")(function)
+    text = f"void(literal({band}), literal({step}), literal({many}), {signature})".replace("T", str(dtype))
+    compiled = compiled_callback(function, text)
     KEPT.append(compiled)
     return compiled.address
 
@@ -60,7 +57,7 @@ KEPT: list[Any] = []             # what has an address in use must not be collec
 
 
 @intrinsic
-def _call(typingctx, function, arguments):
+def call(typingctx, function, arguments):
     """Calls a function by its address, with the arguments after band, step and many as a tuple."""
     def codegen(context, builder, signature, values):
         given = [context.cast(builder, value, kind, types.int64) if isinstance(kind, types.Integer) else value
@@ -73,7 +70,7 @@ def _call(typingctx, function, arguments):
 
 
 @intrinsic
-def _at(typingctx, array, place):
+def at(typingctx, array, place):
     """The address of an element of a flat array.  A slice would have its readers counted, up and down: 40 cycles."""
     def codegen(context, builder, signature, values):
         data = context.make_array(array)(context, builder, values[0]).data
@@ -82,14 +79,9 @@ def _at(typingctx, array, place):
 
 
 @intrinsic
-def _lanes_of(typingctx, pointer):
+def lanes_of(typingctx, pointer):
     """Numbers in a register, of the type that is pointed to."""
     return types.int64(pointer), lambda context, builder, signature, values: INT(BYTES * 8 // pointer.dtype.bitwidth)
-
-
-call: Any = _call                # intrinsics: type checkers would miss their first argument
-at: Any = _at
-lanes_of: Any = _lanes_of
 
 
 class Sums:
@@ -141,14 +133,14 @@ def write_band(writer: Writer, band: int, step: int, rows: int, row: Any, pitch:
 
 
 @intrinsic
-def _height_of(typingctx, many):
+def height_of(typingctx, many):
     """Rows of a strip, in machine code."""
     if isinstance(many, types.IntegerLiteral):                 # else Numba asks again, with the numbers that the signature names
         return types.int64(many), lambda context, builder, signature, values: INT(HEIGHTS[many.literal_value])
 
 
 @intrinsic
-def _strip(typingctx, band, step, many, height, taps, weight, weight_place, weight_next, weight_at, weight_pitch,
+def strip(typingctx, band, step, many, height, taps, weight, weight_place, weight_next, weight_at, weight_pitch,
            image, image_place, image_at, image_pitch, out, out_place, out_next, out_pitch, columns, bias, bias_place, bias_next):
     """A strip of `stencil`, of `height` rows."""
     if not isinstance(band, types.IntegerLiteral):
@@ -195,10 +187,6 @@ def _strip(typingctx, band, step, many, height, taps, weight, weight_place, weig
     return types.void(band, step, many, height, taps, weight, weight_place, weight_next, weight_at, weight_pitch,
                       image, image_place, image_at, image_pitch, out, out_place, out_next, out_pitch, columns,
                       bias, bias_place, bias_next), codegen
-
-
-height_of: Any = _height_of
-strip: Any = _strip
 
 
 def stencil(band, step, many, planes, taps, weight, weight_apart, weight_next, weight_at, weight_pitch, image, image_apart, image_at,

@@ -1,4 +1,4 @@
-"""Tasks: compiled functions that run many times at once, on many threads, and that parallel loops call by name, as they call BLAS.
+"""Tasks: compiled functions that run many times at once, on many threads, and that compiled functions call by name, like BLAS.
 
     @task("int64, T[:,::1], T[::1]")                  the types as Numba writes them, T for the floating-point type
     def rows(number, x, out): …
@@ -9,17 +9,17 @@ Why not prange: Numba makes of it four modules, one inside the other, and copies
 optimised and translated again every time; that costs five times the compilation of the loop. A task is compiled once for each
 floating-point type, and what runs it is a few instructions that hand its address to Numba's threads.
 
-A larger loop, with prange, can call a task too, by a name under which its address is registered, and is then small itself:
+A task can call another one, by a name under which its address is registered, and is then small itself:
 
     call_rows = rows.call
 
-    @jit(parallel=True)
-    def run(x, out):
-        for i in prange(len(x)):
-            call_rows((i, x, out))                    the arguments as one tuple
+    @task("int64, T[:,:,::1], T[:,::1]")
+    def planes(n, x, out):
+        for i in range(len(x[n])):
+            call_rows((i, x[n], out[n]))              the arguments as one tuple
 
     rows.ready(x.dtype)                               before the first run: registers the name, compiles if need be
-    run(x, out)
+    planes.run(len(x), x, out)
 """
 import re
 from types import FunctionType
@@ -27,7 +27,6 @@ from typing import Any
 from zlib import crc32
 
 import llvmlite.binding
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -35,8 +34,7 @@ from numba.core.sigutils import normalize_signature
 from numba.np.ufunc.parallel import _launch_threads
 
 from . import threads
-from .elementary import intrinsic
-from .jit import cache_of, FAST, jit
+from .jit import compiled_callback, intrinsic, jit
 
 INT, I32, BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 
@@ -54,9 +52,7 @@ class Task:
         """Compile for the floating-point type, or load what was compiled before, and make it known by name."""
         if dtype not in self.compiled:
             threads.start(_launch_threads)                  # which registers what launches a task
-            with cache_of(self.function):
-                self.compiled[dtype] = numba.cfunc(signature(self.arguments, dtype), cache=True, fastmath=FAST,
-                                                   error_model="numpy")(self.function)
+            self.compiled[dtype] = compiled_callback(self.function, signature(self.arguments, dtype))
             llvmlite.binding.add_symbol(f"{self.symbol}_{dtype}", self.compiled[dtype].address)
 
     def run(self, count: int, *arguments) -> None:

@@ -10,10 +10,12 @@ the kernels that another one calls (a loader's, say) run on that thread alone, t
 from one whose threads had started, since a fork takes no threads along; spawned processes start their own.
 """
 import os
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import lru_cache
+from numbers import Integral
 
 # A thread that has nothing to do sleeps. By default it spins for a while, which saves a few microseconds on an idle machine and costs
 # a multiple of the whole running time on a busy one, where it takes the processor from a thread that has work.
@@ -43,10 +45,9 @@ def get_num_threads() -> int:
 
 def set_num_threads(count: int) -> None:
     """Threads that the kernels use from here on.  The results do not depend on it, to the last bit.  ValueError for less than 1."""
-    if int(count) != count or count < 1:
+    if not isinstance(count, Integral) or isinstance(count, bool) or not 1 <= count < 1 << 31:
         raise ValueError(f"set_num_threads: expected a whole number of at least 1, got {count!r}")
     _wanted[0] = int(count)
-    _apply()
 
 
 def start(launch: Callable[[], None]) -> None:
@@ -79,19 +80,12 @@ def _most() -> int:
 
 def _after_fork():
     global _woken
-    _woken, _lost[0] = threading.Lock(), _started[0]
+    pool = sys.modules.get("numba.np.ufunc.parallel")          # the user's own loops may have started it
+    _woken, _lost[0] = threading.Lock(), _started[0] or bool(pool and pool._is_initialized)
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _apply():
-    import sys
-    if "numba" in sys.modules:
-        import numba
-        most = numba.config.NUMBA_NUM_THREADS       # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
-        numba.set_num_threads(min(get_num_threads(), most))
 
 
 def limit_scipy_blas():

@@ -1,4 +1,5 @@
 """What Numba compiled is found again by the next process, all of it; and an edit anywhere below a kernel file is compiled anew."""
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,24 @@ def test_an_edit_of_an_imported_file_is_seen(tmp_path, monkeypatch):
     (tmp_path / "low.py").write_text("f = 2")
     assert key() != before
     jit._key.cache_clear()
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("content", ["", "half", "noise"])
+def test_a_damaged_file_is_compiled_anew(content, suffix, tmp_path):
+    """Cut short, by a full disk or a process that was stopped, or overwritten."""
+    program = ("import numpy as np, sys; from minicnn.kernels.add_relu.cpu import forward\n"
+               "x = np.array([-3., 1.]); print(forward(x, x)[0].tolist())")
+
+    def run():
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=os.environ | {"MINICNN_CACHE": str(tmp_path)},
+                              capture_output=True, text=True)
+        assert done.stdout == "[0.0, 2.0]\n", done.stderr
+    run()
+    files = list(tmp_path.rglob(f"*.{suffix}"))
+    assert files
+    for file in files:
+        whole = file.read_bytes()
+        file.write_bytes({"": b"", "half": whole[:len(whole) // 2], "noise": bytes(range(256))}[content])
+    run()
+    assert all(file.stat().st_size for file in tmp_path.rglob(f"*.{suffix}"))

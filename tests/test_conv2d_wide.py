@@ -121,3 +121,24 @@ def test_in_groups_nan_reaches_exactly_what_sees_it(channels, stride, algorithm)
                 for value, right in zip(found, expected, strict=True):
                     assert (np.isfinite(value) == np.isfinite(right)).all()
                 broken[...] = np.where(np.isfinite(broken), broken, 0)
+
+
+EMPTY = {   # N, C, K, groups, stride of a 3×3 window
+    "no output channel": (2, 40, 0, 1, 1), "no input channel": (3, 0, 9, 1, 1), "no channel in a group": (3, 0, 9, 3, 1),
+    "no output in a group": (3, 15, 0, 3, 1), "no output, depthwise": (3, 4, 0, 4, 1), "no image": (0, 4, 4, 4, 1),
+    "nothing": (0, 0, 9, 3, 1),
+    "a stride beyond the plane": (2, 6, 6, 1, 1000), "the same, depthwise": (2, 6, 6, 6, 1000),
+}
+
+
+@pytest.mark.parametrize("algorithm", ["", *kernels.algorithms("conv2d")])
+@pytest.mark.parametrize("N, C, K, groups, stride", EMPTY.values(), ids=EMPTY)
+def test_little_or_nothing(N, C, K, groups, stride, algorithm):
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((N, C, 14, 13)), rng.standard_normal((K, C // groups, 3, 3))
+    options = {"stride": (stride, stride), "padding": ((1, 1), (0, 1)), "dilation": (1, 1), "groups": groups}
+    y, saved = reference.forward(x, weight, **options)
+    g = rng.standard_normal(y.shape)
+    found, kept = cpu.forward(x, weight, **options, algorithm=algorithm or None)
+    for value, right in zip((found, *cpu.backward(g, kept, (True, True, True))), (y, *reference.backward(g, saved, (True, True, True)))):
+        np.testing.assert_allclose(value, right, rtol=0, atol=1e-12)

@@ -68,9 +68,37 @@ def test_other_processes(method):
 def test_a_forked_process_takes_no_threads_along():
     if "fork" not in multiprocessing.get_all_start_methods():
         pytest.skip("this system has no fork")
-    program = ("import os; from tests.test_threads import step, threads; step(1)\n"
+    program = ("import os; from tests.test_threads import mc, step, threads; mc.set_num_threads(2); step(1)\n"
                "pid = os.fork()\n"
                "if not pid:\n    step(1)\n    os._exit(threads.claim(8))\n"
                "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))")
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "1", done.stdout + done.stderr
+
+
+def test_a_fork_waits_until_no_thread_is_inside_the_memory():
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("this system has no fork")
+    program = ("import os, sys, threading\nfrom minicnn.kernels import memory\nsys.setswitchinterval(1e-6)\ngo = True\n"
+               "def work():\n    while go:\n        memory.empty((100,), 'f')\n"
+               "others = [threading.Thread(target=work) for _ in range(2)]\n[t.start() for t in others]\n"
+               "for _ in range(50):\n    pid = os.fork()\n    if not pid:\n        memory.empty((100,), 'f')\n        os._exit(0)\n"
+               "    os.waitpid(pid, 0)\ngo = False\nprint('done')")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "done\n", done.stderr
+
+
+@pytest.mark.parametrize("before", ["import minicnn.kernels.conv2d.cpu", "import numba; numba.set_num_threads(2)"])
+def test_a_fork_before_the_first_kernel(before):
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("this system has no fork")
+    program = (f"import os; from tests.test_threads import mc, step; mc.set_num_threads(2)\n{before}\npid = os.fork()\n"
+               "if not pid:\n    step(1)\n    os._exit(7)\nprint(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "7\n", done.stderr
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True, "2", None, float("nan"), 1 << 40])
+def test_no_number_of_threads(count):
+    with pytest.raises(ValueError, match="a whole number of at least 1"):
+        mc.set_num_threads(count)

@@ -7,7 +7,7 @@
     packed      vector tiles that read columns, a few at a time, copied as tiles read best.                   packed.py, packed_weights.py
     winograd    3×3 windows, stride 1: 16 products in place of 36.                                winograd.py, winograd_weights.py
     depthwise   one channel a group: stencils, since it is no matrix product.                     depthwise.py, depthwise_weights.py
-    grouped     several channels a group: of these, for each direction what pays for so many.     grouped.py
+    grouped     several channels a group: stencils, the flat shift or tiles of its own, as pays for so many.      grouped.py
 
 To stand on one rung:  F.conv2d under  minicnn.use_algorithm("conv2d", "im2col"),  or  algorithm="im2col"  here. A rung that does not fit
 a shape hands it to the one that would have been chosen.
@@ -35,6 +35,7 @@ MODULES: dict[str, tuple[Any, Any]] = {                      # of y and the grad
     "flat": (flat, weights), "packed": (packed, packed_weights), "winograd": (winograd, winograd_weights),
     "depthwise": (depthwise, depthwise_weights), "grouped": (grouped, grouped)}
 ALGORITHMS = (*COLUMNS, *MODULES)
+LONG = 16                        # a longer stride has more phases than is worth a thought
 FEW, FEW_OF_GROUP = 32, 48       # channels, of one group or several: of fewer, Winograd's transforms cost more than they save
 
 
@@ -48,6 +49,10 @@ def choose(direction, weight_shape, stride, dilation, output, algorithm=None) ->
     at its best where the S·C numbers of a row of the window are about as wide as a tile.
     """
     (G, Kg, Cg, R, S), area = weight_shape, output[0] * output[1]
+    if algorithm in COLUMNS:
+        return algorithm
+    if not Kg * Cg * R * S or max(stride) > LONG:
+        return "flat"
     to_winograd = winograd.fits(weight_shape, stride, dilation)
     if algorithm and (algorithm != "winograd" or to_winograd):
         return algorithm

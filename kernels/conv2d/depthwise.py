@@ -15,7 +15,7 @@ Dilation of rows. Rows of the window that are two apart see, from even rows of y
 every second row, and another of the rows between. Each is a run of the stencil over the same copy.
 
 Gradient of x. For each remainder of row and column by the stride it is a convolution of the upstream gradient with some of the taps
-(flat.reading_back): again a run. Runs whose columns interleave write to streams of their own, which are merged row by row.
+(flat.axes_of_gradient_x): again a run. Runs whose columns interleave write to streams of their own, which are merged row by row.
 
 Tasks are planes, or blocks of rows of large ones, in an order that depends on the shapes alone. The gradient of the weights is in
 depthwise_weights.py.
@@ -28,21 +28,23 @@ from math import gcd, lcm
 import numpy as np
 
 from .. import memory
-from ..comb import interleave, take
-from ..lines import copy, workspace
+from ..comb import interleave, take_every
+from ..lines import workspace
+from ..simd import BYTES
 from ..stencil import at, call, choose_band, stencil_address
 from ..task import task
-from .flat import Axis, reading, reading_back
+from .flat import Axis, axes_of_gradient_x, axis_of_output
 
 IMAGE = 1 << 14                  # bytes of x that a task copies at a time: half of a usual L1 cache
 LEAST = 8                        # rows of y in a block: with fewer, the rows that blocks have in common are copied too often
 TASKS = 64                       # at the most
+BEYOND = BYTES                   # numbers behind an image: more than the register that a stencil may read there
 
 # What the columns of Plan.runs hold, one row for each run.
-ROW, EVERY, COUNT, ROWS = 0, 1, 2, 3     # it writes rows ROW + i·EVERY of y, i < COUNT; ROWS of them in a block
-PLACE, PITCH = 4, 5                      # where the first of them sees the image, and how far apart the rows of a band are there
-SPACING, FIRST, TAPS = 6, 7, 8           # how far apart their weights are; its part of the table of taps
-COLUMNS, STREAM = 9, 10                  # columns that it writes, STREAM, STREAM + streams, …
+ROW, EVERY, COUNT, BLOCK_ROWS = 0, 1, 2, 3               # it writes rows ROW + i·EVERY of y, i < COUNT; BLOCK_ROWS of them in a block
+PLACE, PITCH = 4, 5                                      # where the first sees the image, and how far apart the rows of a band are there
+SPACING, FIRST, TAPS = 6, 7, 8                           # how far apart their weights are; its part of the table of taps
+COLUMNS, STREAM = 9, 10                                  # columns that it writes, STREAM, STREAM + streams, …
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,6 @@ class Plan:
     taps: np.ndarray
     phases: np.ndarray
     layout: tuple
-
-
-def table(numbers) -> np.ndarray:
-    found = memory.empty(np.shape(numbers), np.int64)
-    found[...] = numbers
-    return found
 
 
 def plan(vertical: tuple[Axis, ...], horizontal: tuple[Axis, ...], channels: int, apart: int, window_width: int, width: int, size: int,
@@ -115,13 +111,14 @@ def plan(vertical: tuple[Axis, ...], horizontal: tuple[Axis, ...], channels: int
         last = min(across, max(first, (width - 1 - left - phase) // stride_w + 1))
         copies.append((number * across + first, last - first, left + phase + first * stride_w))
     planes = max(1, image // (size * channels * height * pitch)) if blocks == 1 else 1
-    return Plan(tuple(heights), table(runs), table([*places, *weights]), table([*chain(*copies)]),
+    runs, taps, rows_of_phases = (np.array(numbers, np.int64) for numbers in (runs, [*places, *weights], [*chain(*copies)]))
+    return Plan(tuple(heights), runs, taps, rows_of_phases,
                 (blocks, rows, height, pitch, rows * stride_h, top, stride_w, planes))
 
 
 @lru_cache(maxsize=1024)
 def addresses(bands: tuple[tuple[int, int], ...], many: int, dtype) -> np.ndarray:
-    return table([stencil_address(*band, many, dtype) for band in bands])
+    return np.array([stencil_address(*band, many, dtype) for band in bands], np.int64)
 
 
 @task("int64, int64, int64, T[::1], int64, int64, int64, int64, int64, int64[::1], int64, int64, boolean, T[::1]")
@@ -130,7 +127,7 @@ def lay_out(images, apart, channels, source, place, H, W, first, stride, phases,
 
     source[place …]: `images`, `apart` numbers apart, of some channels (H, W) each  ->  image: (images, channels, rows, pitch).
     """
-    begin, end, zero = min(rows, max(0, -first)), max(0, min(rows, H - first)), image.dtype.type(0)
+    begin, end = min(rows, max(0, -first)), max(0, min(rows, H - first))
     for plane in range(images * channels):
         at_image, at_source = plane * rows * pitch, place + plane // channels * apart + plane % channels * H * W
         if clear:
@@ -142,13 +139,7 @@ def lay_out(images, apart, channels, source, place, H, W, first, stride, phases,
             here, count = at_image + begin * pitch + phases[phase], phases[phase + 1]
             there = at_source + (first + begin) * W + phases[phase + 2]
             for _ in range(begin, end):
-                if stride == 1:
-                    copy(image, here, source, there, count, zero)
-                elif stride == 2:
-                    take(image, here, source, there, count)
-                else:
-                    for v in range(count):
-                        image[here + v] = source[there + v * stride]
+                take_every(stride, image, here, source, there, count)
                 here += pitch
                 there += W
 
@@ -169,11 +160,11 @@ def convolve_planes(number, tasks, total, source, source_shape, weight, apart, b
     G, C, H, W = source_shape
     K, P, Q = out_shape
     size, table = C * height * pitch, taps.size // 2
-    image = workspace(planes * size + 64, out)
+    image = workspace(planes * size + BEYOND, out)
     image[:] = 0
     streams, line = runs[-1, STREAM] + 1, runs[0, COLUMNS]                 # no other stream is wider
     stream = planes * rows_of_block * line
-    merged = workspace(many * streams * stream + 64 if streams > 1 else 0, out)
+    merged = workspace(many * streams * stream if streams > 1 else 0, out)
     bias_apart = 1 if bias.size > 1 else 0
     block, end = number * total // tasks, (number + 1) * total // tasks
     while block < end:
@@ -187,11 +178,11 @@ def convolve_planes(number, tasks, total, source, source_shape, weight, apart, b
             k = min(together, K - many)                                    # the last may overlap those before: computed twice, alike
             first_weight, first_out, first_bias = g * apart[0] + k * apart[1], (plane * K + k) * P * Q, (g * K + k) * bias_apart
             for i in range(functions.size):
-                rows = min(runs[i, ROWS], runs[i, COUNT] - part * runs[i, ROWS])
+                rows = min(runs[i, BLOCK_ROWS], runs[i, COUNT] - part * runs[i, BLOCK_ROWS])
                 if rows <= 0:
                     continue
                 row_apart = runs[i, EVERY] * Q
-                place = first_out + runs[i, ROW] * Q + part * runs[i, ROWS] * row_apart
+                place = first_out + runs[i, ROW] * Q + part * runs[i, BLOCK_ROWS] * row_apart
                 if streams == 1:
                     target, plane_apart = at(out, place), K * P * Q
                     next_apart, pitch_out = P * Q, row_apart
@@ -225,18 +216,18 @@ def convolve(source, weight, bias, found: Plan, apart, out):
 
 
 @lru_cache(maxsize=1024)
-def forward_plan(shape, width, output, stride, padding, dilation, dtype, bands=True, image=IMAGE) -> Plan:
+def plan_forward(shape, width, output, stride, padding, dilation, dtype, bands=True, image=IMAGE) -> Plan:
     """shape: (G, K, C, R, S).  width: of x.  output: (P, Q)."""
     _, _, C, R, S = shape
-    down, across = ((reading(*axis),) for axis in zip(output, (R, S), stride, padding, dilation))
+    down, across = ((axis_of_output(*axis),) for axis in zip(output, (R, S), stride, padding, dilation))
     return plan(down, across, C, R * S, S, width, np.dtype(dtype).itemsize, bands, image)
 
 
 @lru_cache(maxsize=1024)
-def backward_plan(shape, width, plane, stride, padding, dilation, dtype) -> Plan:
+def plan_gradient_x(shape, width, plane, stride, padding, dilation, dtype) -> Plan:
     """shape: (G, K, C, R, S).  width: of the upstream gradient.  plane: (H, W)."""
     _, K, C, R, S = shape
-    down, across = (tuple(reading_back(*axis)) for axis in zip(plane, (R, S), stride, padding, dilation))
+    down, across = (tuple(axes_of_gradient_x(*axis)) for axis in zip(plane, (R, S), stride, padding, dilation))
     return plan(down, across, K, C * R * S, S, width, np.dtype(dtype).itemsize)
 
 
@@ -245,7 +236,7 @@ def forward(x, weight, bias, stride, padding, dilation, y):
     _, K, C, R, S = weight.shape
     if not y.size:
         return y
-    found = forward_plan(weight.shape, x.shape[3], y.shape[2:], stride, padding, dilation, y.dtype)
+    found = plan_forward(weight.shape, x.shape[3], y.shape[2:], stride, padding, dilation, y.dtype)
     return convolve(x, weight, bias, found, (K * C * R * S, C * R * S), y)
 
 
@@ -254,5 +245,5 @@ def gradient_x(grad_output, weight, stride, padding, dilation, grad_x):
     _, K, C, R, S = weight.shape
     if not grad_x.size:
         return grad_x
-    found = backward_plan(weight.shape, grad_output.shape[3], grad_x.shape[2:], stride, padding, dilation, grad_x.dtype)
+    found = plan_gradient_x(weight.shape, grad_output.shape[3], grad_x.shape[2:], stride, padding, dilation, grad_x.dtype)
     return convolve(grad_output, weight, None, found, (K * C * R * S, R * S), grad_x)

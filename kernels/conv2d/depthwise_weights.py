@@ -2,8 +2,9 @@
 
     dw[k, c, r, s] = Σ_n,p,q  dy[n, k, p, q] · x[n, c, p·stride_h + r·dilation_h − top, q·stride_w + s·dilation_w − left]
 
-x is copied plane by plane as forward does (depthwise.py), dy is read where it stands, and kernels/correlation.py sums the products. What
-it adds up in the type of the arrays is one block of one plane, or a few small planes; the sums of blocks are added in float64.
+x is copied plane by plane as forward does (depthwise.py); dy, the upstream gradient, is read where it stands, and
+kernels/correlation.py sums the products. What it adds up in the type of the arrays is one block of one plane, or a few small planes; the
+sums of blocks are added in float64.
 
 A task sums some of the blocks for some of the groups. Where the groups are too few to go round, there are several parts of the blocks, of
 which each has a total of its own; they are added at the end, in order.
@@ -17,12 +18,12 @@ from ..correlation import correlate_address, rounded, together
 from ..lines import workspace
 from ..stencil import at, call
 from ..task import task
-from .depthwise import COUNT, EVERY, PITCH, PLACE, PLAN, ROW, ROWS, TASKS, call_lay_out, forward_plan, lay_out, table
+from .depthwise import BLOCK_ROWS, COUNT, EVERY, PITCH, PLACE, PLAN, ROW, TASKS, call_lay_out, lay_out, plan_forward
 
 
 @lru_cache(maxsize=1024)
 def addresses(bands: tuple[tuple[int, int], ...], dtype) -> np.ndarray:
-    return table([correlate_address(*band, dtype) for band in bands])
+    return np.array([correlate_address(*band, dtype) for band in bands], np.int64)
 
 
 @task(f"int64, int64, int64, T[::1], UniTuple(int64, 4), T[::1], UniTuple(int64, 3), {PLAN}, float64[:,:,:,::1]")
@@ -36,7 +37,7 @@ def sum_blocks(number, shares, total, x, x_shape, grad_output, y_shape, function
     K, P, Q = y_shape
     part, share, totals = number // shares, number % shares, parts[number // shares]
     size, sums = C * height * pitch, totals.reshape(-1)
-    image = workspace(planes * size + 64, x)
+    image = workspace(planes * size, x)
     image[:] = 0
     for g in range(share * G // shares, (share + 1) * G // shares):
         totals[g] = 0
@@ -49,9 +50,9 @@ def sum_blocks(number, shares, total, x, x_shape, grad_output, y_shape, function
                           height, pitch, blocks > 1, image))
             for k in range(K):
                 for i in range(functions.size):
-                    rows = min(runs[i, ROWS], runs[i, COUNT] - part_of_plane * runs[i, ROWS])
+                    rows = min(runs[i, BLOCK_ROWS], runs[i, COUNT] - part_of_plane * runs[i, BLOCK_ROWS])
                     if rows > 0:
-                        first = ((n * G + g) * K + k) * P + runs[i, ROW] + part_of_plane * runs[i, ROWS] * runs[i, EVERY]
+                        first = ((n * G + g) * K + k) * P + runs[i, ROW] + part_of_plane * runs[i, BLOCK_ROWS] * runs[i, EVERY]
                         call(functions[i], (count, taps.size // 2, at(sums, (g * K + k) * totals.shape[2]),
                                             at(grad_output, first * Q), G * K * P * Q, runs[i, EVERY] * Q,
                                             at(image, runs[i, PLACE]), size, at(taps, 0), runs[i, PITCH], rows, Q))
@@ -75,7 +76,7 @@ def add_parts(g, grad_weight, band, parts):
 def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     """The gradient (G, K, C, R, S) = shape, of x (N, G·C, H, W) and grad_output (N, G·K, P, Q); padding: (top, left)."""
     G, K, C, R, S = shape
-    found = forward_plan(shape, x.shape[3], grad_output.shape[2:], stride, padding, dilation, x.dtype)
+    found = plan_forward(shape, x.shape[3], grad_output.shape[2:], stride, padding, dilation, x.dtype)
     blocks, band = x.shape[0] * found.layout[0], found.bands[0][0]
     parts = max(1, min(-(-blocks // found.layout[7]), TASKS // G))
     lay_out.ready(x.dtype)

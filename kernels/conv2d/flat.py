@@ -15,7 +15,7 @@ than a table of offsets, which the vector tile (kernels/simd.py) takes. What it 
 
 Stride: the image is split into stride_h · stride_w phases, those of even and of odd rows and columns; within a phase the stride is 1, and
 the table says in which phase each tap lies. The gradient of x is again such a product, of the upstream gradient with the window turned
-round; where the stride is s, one for every s-th row and column of x (`reading_back`).
+round; where the stride is s, one for every s-th row and column of x (`axes_of_gradient_x`).
 
 A task is a block of output rows of one image and group: it copies what they see into its cache, C·height·pitch numbers, and goes through
 all the output channels, a strip of simd.ROWS at a time. Weights are packed beforehand, [strip][step][row], as the tile reads them.
@@ -48,12 +48,12 @@ class Axis:
     step: int = 1
 
 
-def reading(count: int, window: int, stride: int, before: int, dilation: int) -> Axis:
+def axis_of_output(count: int, window: int, stride: int, before: int, dilation: int) -> Axis:
     """Forward:  output p sees  p·stride − before + r·dilation  of x."""
     return Axis(count, stride, tuple(range(window)), tuple(r * dilation - before for r in range(window)))
 
 
-def reading_back(size: int, window: int, stride: int, before: int, dilation: int) -> list[Axis]:
+def axes_of_gradient_x(size: int, window: int, stride: int, before: int, dilation: int) -> list[Axis]:
     """Backward:  x[h] was seen by the outputs p with  p·stride − before + r·dilation = h.  One axis for each remainder of h by the stride:
     for h = start + i·stride these are  p = i + (start + before − r·dilation) / stride,  of the taps r for which that is whole."""
     axes = []
@@ -67,7 +67,8 @@ def reading_back(size: int, window: int, stride: int, before: int, dilation: int
 @dataclass(frozen=True)
 class Plan:
     """rows: of outputs in a task.  height, pitch: of its image.  phases: those that some tap reads, for both axes.  origin: the source row
-    and column at which the image of phase (0, 0) begins.  cells: the cell of the window for each tap, in the order of the steps."""
+    and column at which the image of phase (0, 0) begins.  cells: the cell of the window for each tap.  offsets: where the
+    row of the columns for each step of the sum, a channel and a tap, begins in the image."""
     rows: int
     height: int
     pitch: int
@@ -78,14 +79,14 @@ class Plan:
 
 
 @lru_cache(maxsize=1024)
-def plan(vertical: Axis, horizontal: Axis, channels: int, window_width: int, width: int) -> Plan:
-    """width: of a register, in numbers."""
+def plan(vertical: Axis, horizontal: Axis, channels: int, window_width: int, lanes: int) -> Plan:
+    """lanes: numbers in a register."""
     axes = vertical, horizontal
     phases = tuple(np.unique([d % axis.stride for d in axis.seen] or [0]) for axis in axes)
     low = [min((d // axis.stride for d in axis.seen), default=0) for axis in axes]
     extra = [max((d // axis.stride for d in axis.seen), default=0) - least for axis, least in zip(axes, low)]
     pitch, images = horizontal.count + extra[1], len(phases[0]) * len(phases[1])
-    rows = choose_rows(vertical.count, horizontal.count, pitch, channels * images * pitch, extra[0], width)
+    rows = choose_rows(vertical.count, horizontal.count, pitch, channels * images * pitch, extra[0], lanes)
     height = rows + extra[0]
     plane = height * pitch
     cells, offsets = [], []
@@ -100,13 +101,21 @@ def plan(vertical: Axis, horizontal: Axis, channels: int, window_width: int, wid
                 (starts[:, None] + np.array(offsets, np.int64)).reshape(-1))
 
 
-def choose_rows(P: int, Q: int, pitch: int, line: int, extra: int, width: int) -> int:
+def choose_rows(P: int, Q: int, pitch: int, line: int, extra: int, lanes: int) -> int:
     """Output rows in a task whose image has `line` numbers a row: as fit the cache, at the least cost in registers and rows copied."""
     def cost(rows):
         blocks, last = -(-P // rows), (P - 1) % rows + 1
-        registers = (blocks - 1) * -(-((rows - 1) * pitch + Q) // width) + -(-((last - 1) * pitch + Q) // width)
-        return registers + 0.1 * blocks * (rows + extra) * pitch / width, -rows
+        registers = (blocks - 1) * -(-((rows - 1) * pitch + Q) // lanes) + -(-((last - 1) * pitch + Q) // lanes)
+        return registers + 0.1 * blocks * (rows + extra) * pitch / lanes, -rows
     return min(range(1, max(1, min(P, CACHE // max(1, line) - extra)) + 1), key=cost)
+
+
+@jit
+def tile_width(count, lanes):
+    """Columns of each tile, where `count` columns are cut into tiles of about equal width, at most VECTORS registers."""
+    registers = (count + lanes - 1) // lanes
+    tiles = (registers + VECTORS - 1) // VECTORS
+    return (registers + tiles - 1) // tiles * lanes
 
 
 @jit
@@ -139,23 +148,20 @@ def lay_out(source, phases_h, phases_w, stride, origin, height, pitch, image):
 
 @task("int64, T[:,:,:,::1], T[:,:,:,::1], int64[::1], int64[::1], int64[::1], T[::1], UniTuple(int64, 2), UniTuple(int64, 2), "
       "UniTuple(int64, 2), UniTuple(int64, 2), int64, int64, int64, int64, int64, T[:,:,:,::1]")
-def convolve_block(number, x, weights, offsets, phases_h, phases_w, biases, stride, origin, start, step, most, height, pitch, P, Q, out):
-    """Block `number` of at most `most` output rows, counted through groups and images:  source (C, H, W), packed (strips, steps, ROWS)
-    -> y (K, P, Q)."""
-    G, blocks = weights.shape[0], (P + most - 1) // most
+def convolve_block(number, x, strips, offsets, phases_h, phases_w, biases, stride, origin, start, step, most, height, pitch, P, Q, out):
+    """Block `number` of at most `most` output rows, counted through groups and images:  x (N, G·C, H, W), strips (G, ·, steps, ROWS)
+    -> out (N, G·K, …), of which it writes rows start + i·step."""
+    G, blocks = strips.shape[0], (P + most - 1) // most
     n, g, first = number // (G * blocks), number // blocks % G, number % blocks * most
     C, K, rows = x.shape[1] // G, out.shape[1] // G, min(most, P - first)
-    source, packed, y = x[n, g * C:(g + 1) * C], weights[g], out[n, g * K:(g + 1) * K]
+    source, packed, y = x[n, g * C:(g + 1) * C], strips[g], out[n, g * K:(g + 1) * K]
     bias = biases[g * K:(g + 1) * K] if biases.size else biases
     steps, length = offsets.size, (rows - 1) * pitch + Q
     image = workspace(C * phases_h.size * phases_w.size * height * pitch, y)
     lay_out(source, phases_h, phases_w, stride, (origin[0] + first * stride[0], origin[1]), height, pitch, image)
     line = (length + 15) // 16 * 16
     sums, into = workspace(ROWS * line, y), y.reshape(-1)
-    lanes = BYTES // y.itemsize
-    registers = (length + lanes - 1) // lanes                              # in tiles of about equal width, at most VECTORS registers
-    tiles = (registers + VECTORS - 1) // VECTORS
-    columns = (registers + tiles - 1) // tiles * lanes
+    columns = tile_width(length, BYTES // y.itemsize)
     for strip in range(packed.shape[0]):
         count, weights = min(ROWS, K - strip * ROWS), packed[strip].reshape(-1)
         for t in range(0, max(1, steps), STEPS):
@@ -204,10 +210,10 @@ def pack_strip(number, weights, cells, turned, strips):
 
 def product(source, weight, bias, turned, vertical: Axis, horizontal: Axis, y):
     """The outputs of a pair of axes: y[n, k, …] = bias[k] + Σ_c,taps weight · source."""
-    (G, K, C, R, S), width = weight.shape, BYTES // y.itemsize
+    (G, K, C, R, S), lanes = weight.shape, BYTES // y.itemsize
     if turned:
         K, C = C, K
-    found = plan(vertical, horizontal, C, S, width)
+    found = plan(vertical, horizontal, C, S, lanes)
     packed = memory.empty((G, -(-K // ROWS), C * found.cells.size, ROWS), y.dtype)
     pack_strip.run(packed.shape[0] * packed.shape[1], weight.reshape(*weight.shape[:3], R * S), found.cells, turned, packed)
     convolve_block.run(source.shape[0] * G * -(-vertical.count // found.rows), source, packed, found.offsets, *found.phases,
@@ -218,14 +224,14 @@ def product(source, weight, bias, turned, vertical: Axis, horizontal: Axis, y):
 
 def forward(x, weight, bias, stride, padding, dilation, y):
     """y (N, G·K, P, Q) of x (N, G·C, H, W), weight (G, K, C, R, S), bias (G·K,) or None; padding: (top, left)."""
-    vertical, horizontal = (reading(*axis) for axis in zip(y.shape[2:], weight.shape[3:], stride, padding, dilation))
+    vertical, horizontal = (axis_of_output(*axis) for axis in zip(y.shape[2:], weight.shape[3:], stride, padding, dilation))
     product(x, weight, bias, False, vertical, horizontal, y)
     return y
 
 
 def gradient_x(grad_output, weight, stride, padding, dilation, grad_x):
     """grad_x (N, G·C, H, W) of grad_output (N, G·K, P, Q)."""
-    down, across = (reading_back(*axis) for axis in zip(grad_x.shape[2:], weight.shape[3:], stride, padding, dilation))
+    down, across = (axes_of_gradient_x(*axis) for axis in zip(grad_x.shape[2:], weight.shape[3:], stride, padding, dilation))
     for vertical in down:
         for horizontal in across:
             product(grad_output, weight, None, True, vertical, horizontal, grad_x)

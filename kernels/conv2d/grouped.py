@@ -6,8 +6,8 @@ nothing is copied, it is computed here:
 
     dw[k, c, r, s] = Σ_n,p,q  dy[n, k, p, q] · x[n, c, p·stride_h + r·dilation_h − top, q·stride_w + s·dilation_w − left]
 
-For the channels k and c of a group it is a product of two matrices with few rows, the channels of dy and the taps (c, r, s), over very
-many positions; a tile of its sums is kept in registers, lane by lane, until all positions are through:
+with dy the upstream gradient. For the channels k and c of a group it is a product of two matrices with few rows, the channels of dy and
+the taps (c, r, s), over very many positions; a tile of its sums is kept in registers, lane by lane, until all positions are through:
 
                                     16 positions of x, as they are seen through
                                     tap 0     tap 1     tap 2
@@ -31,7 +31,7 @@ from ..lines import workspace
 from ..stencil import at, call
 from ..task import task
 from . import depthwise, flat, weights
-from .depthwise import call_lay_out, forward_plan, lay_out, PITCH, PLACE, table, TASKS
+from .depthwise import call_lay_out, plan_forward, lay_out, PITCH, PLACE, STREAM, TASKS
 
 IMAGE = 1 << 16                  # bytes of x that a task copies at a time
 POSITIONS = 512                  # of a plane, or of several together, that are read at a time where nothing is copied
@@ -74,7 +74,7 @@ def sum_channels(number, share, x, x_shape, grad_output, y_shape, function, runs
     cells, N = grad_weight.shape[2] // C, x.size // (G * C * H * W)
     channel, end = number * share, min(G * C, (number + 1) * share)
     most = min(C, share)
-    image = workspace(planes * most * height * pitch + 64 if copied else 0, x)
+    image = workspace(planes * most * height * pitch if copied else 0, x)
     image[:] = 0
     totals = np.empty((most * cells + TAPS - 1) * K)
     while channel < end:
@@ -107,7 +107,7 @@ def sum_channels(number, share, x, x_shape, grad_output, y_shape, function, runs
 def plan_in_place(channels: int, positions: int) -> tuple:
     """runs, taps, phases and layout, as in depthwise.Plan, of planes that are read as rows: a block is a part of a row."""
     blocks = -(-positions // POSITIONS)
-    return (table([[0] * 11]), table([c * positions for c in range(channels)]), table([0]),
+    return (np.zeros((1, STREAM + 1), np.int64), np.arange(channels) * positions, np.zeros(1, np.int64),
             (blocks, -(-positions // blocks), 0, 0, 0, 0, 1, max(1, POSITIONS // positions)))
 
 
@@ -120,7 +120,7 @@ def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     copied = (R, S) != (1, 1) or (*stride, *padding) != (1, 1, 0, 0) or plane != output
     share = rounded(-(-G * C // TASKS), TAPS if R * S == 1 else 1)         # of the channels, for each task: whole tiles of taps
     if copied:
-        found = forward_plan((G, K, min(C, share), R, S), plane[1], output, stride, padding, dilation, x.dtype, False, IMAGE)
+        found = plan_forward((G, K, min(C, share), R, S), plane[1], output, stride, padding, dilation, x.dtype, False, IMAGE)
         plan = found.runs, found.taps, found.phases, found.layout
     else:
         plane = output = (plane[0] * plane[1], 1)

@@ -40,7 +40,7 @@ from ..jit import jit
 from ..lines import copy
 from ..simd import BYTES, ROWS, tile, VECTORS
 from ..task import task
-from .packing import find_pieces, pack, Reading, reading, split, tables
+from .packing import find_pieces, pack, phases_of, Reading, split, tables
 
 STEPS = 256                      # of a sum in a chunk: the rows of weights for them stay in the L1 cache, and float32 sums err less
 CACHE = 1 << 17                  # numbers in the columns and sums of a task: 512 KB of float32, half of a usual L2 cache
@@ -80,9 +80,9 @@ def cut(total: int, G: int, K: int, F: int, lanes: int, workers: int) -> tuple[i
     return min(choices)[1:]
 
 
-def plan(found: Reading, G, C, K, N, output, stride, taps, starts, apart, itemsize, workers) -> Plan:
+def plan(reading: Reading, G, C, K, N, output, stride, taps, starts, apart, itemsize, workers) -> Plan:
     """taps: for each phase of y a pair of arrays: the taps that it sums, and where their weights stand."""
-    lanes, read = BYTES // itemsize, found.places.size
+    lanes, read = BYTES // itemsize, reading.places.size
     columns, channels = cut(N * output[0] * output[1], G, K, len(taps), lanes, workers)
     ahead = max(1, STEPS // max(1, read))
     ahead = -(-C // -(-C // ahead)) if C else 1                            # chunks of about equal depth
@@ -93,7 +93,7 @@ def plan(found: Reading, G, C, K, N, output, stride, taps, starts, apart, itemsi
     blocks = -(-columns // (VECTORS * lanes))
     pieces = G * -(-N * output[0] * output[1] // columns) * -(-K // channels)
     room = blocks * VECTORS * lanes * ahead * read + len(taps) * channels * (columns + lanes)
-    return Plan(found, (G, C, ahead, columns, channels, found.whole(*output)), (*output, *stride), np.ascontiguousarray(phases),
+    return Plan(reading, (G, C, ahead, columns, channels, reading.whole(*output)), (*output, *stride), np.ascontiguousarray(phases),
                 np.concatenate(steps, axis=1), starts, apart, (max(1, min(workers, pieces)), room))
 
 
@@ -109,21 +109,21 @@ def multiply_pieces(worker, source, weight, bias, sizes, output, places, rows, a
     block, line = ahead * places.size * wide, most + lanes                 # numbers of a block, and of a row of sums
     room = (most + wide - 1) // wide * block
     columns, sums = works[worker, :room], works[worker, room:]
-    found = tables(most, lanes, places.shape[0], places.shape[1])
+    pieces_of_registers = tables(most, lanes, places.shape[0], places.shape[1])
     ranges, parts = (total + most - 1) // most, (K + channels - 1) // channels
     pieces = G * ranges * parts
     for piece in range(worker * pieces // workers, (worker + 1) * pieces // workers):
         g, begin, first = piece // (ranges * parts), piece // parts % ranges * most, piece % parts * channels
         count, height = min(most, total - begin), min(channels, K - first)
         if not whole:
-            find_pieces(begin, count, lanes, P, Q, pitch, image, rows, across, found)
+            find_pieces(begin, count, lanes, P, Q, pitch, image, rows, across, pieces_of_registers)
         for c in range(0, max(1, C), ahead):
             depth = min(ahead, C - c)
             if whole:
                 copy_columns(source, (g * C + c) * plane, image, plane, depth, begin, count, wide, columns, block)
             else:
-                pack(source, (g * C + c) * plane, plane, depth, places, found, (count + lanes - 1) // lanes, lanes, columns, VECTORS,
-                     block, wide)
+                pack(source, (g * C + c) * plane, plane, depth, places, pieces_of_registers, (count + lanes - 1) // lanes, lanes, columns,
+                     VECTORS, block, wide)
             for f in range(phases.shape[0]):
                 for k in range(0, height, ROWS):
                     weights, into = weight[starts[g, (first + k) // ROWS] + c * apart[1]:], (f * channels + k) * line
@@ -187,19 +187,19 @@ def weave_out(sums, line, phase, begin, count, output, first, channels, y):
         done += run
 
 
-def product(found: Plan, source, weight, bias, y):
+def product(work: Plan, source, weight, bias, y):
     """y of the source, in phases and flat, and the weight, flat as the plan says."""
-    multiply_pieces.run(found.works[0], source, weight, memory.empty(0, y.dtype) if bias is None else bias, found.sizes, found.output,
-                        *found.reading, found.phases, found.steps, found.starts, found.apart, memory.empty(found.works, y.dtype), y)
+    multiply_pieces.run(work.works[0], source, weight, memory.empty(0, y.dtype) if bias is None else bias, work.sizes, work.output,
+                        *work.reading, work.phases, work.steps, work.starts, work.apart, memory.empty(work.works, y.dtype), y)
     return y
 
 
 @lru_cache(maxsize=1024)
 def plan_forward(shape, weight, stride, padding, dilation, output, itemsize, workers):
     (N, _, H, W), (G, K, C, R, S) = shape, weight
-    found, taps, size = reading((H, W), (R, S), stride, padding, dilation), np.arange(R * S), C * R * S
+    phases, taps, size = phases_of((H, W), (R, S), stride, padding, dilation), np.arange(R * S), C * R * S
     starts = np.arange(G)[:, None] * (K * size) + np.arange(0, K, ROWS) * size
-    return found, plan(found[0], G, C, K, N, output, (1, 1), [(taps, taps)], starts, (size, R * S), itemsize, workers)
+    return phases, plan(phases.reading, G, C, K, N, output, (1, 1), [(taps, taps)], starts, (size, R * S), itemsize, workers)
 
 
 def forward(x, weight, bias, stride, padding, dilation, y):
@@ -207,9 +207,9 @@ def forward(x, weight, bias, stride, padding, dilation, y):
     if not y.size:
         return y
     stride = tuple(stride)
-    found, steps = plan_forward(x.shape, weight.shape, stride, tuple(padding), tuple(dilation), y.shape[2:], x.itemsize,
+    phases, work = plan_forward(x.shape, weight.shape, stride, tuple(padding), tuple(dilation), y.shape[2:], x.itemsize,
                                 threads.get_num_threads())
-    return product(steps, split(x, found, stride), weight.reshape(-1), bias, y)
+    return product(work, split(x, phases, stride), weight.reshape(-1), bias, y)
 
 
 @task("int64, T[:,:,:,::1], int64, int64, T[::1]")
@@ -225,7 +225,7 @@ def rearrange(number, weight, side, rows, strips):
 
 
 @lru_cache(maxsize=1024)
-def plan_gradient(shape, weight, stride, padding, dilation, output, itemsize, workers):
+def plan_gradient_x(shape, weight, stride, padding, dilation, output, itemsize, workers):
     (N, _, H, W), (G, K, C, R, S), (P, Q) = shape, weight, output
     phase, shift = [], []
     for taps, step, before, apart in zip((R, S), stride, padding, dilation):
@@ -233,13 +233,13 @@ def plan_gradient(shape, weight, stride, padding, dilation, output, itemsize, wo
         shift.append((phase[-1] + before - np.arange(taps) * apart) // step)
     (down, in_rows), (across, in_columns) = (np.unique(s, return_inverse=True) for s in shift)
     sizes = np.full_like(down, P), np.full_like(across, Q)
-    found = Reading(down[:, None] * Q + across, np.stack([down, sizes[0]]), np.stack([across, sizes[1]]), Q, P * Q)
+    reading = Reading(down[:, None] * Q + across, np.stack([down, sizes[0]]), np.stack([across, sizes[1]]), Q, P * Q)
     columns, phases = (in_rows[:, None] * across.size + in_columns).reshape(-1), (phase[0][:, None] * stride[1] + phase[1]).reshape(-1)
     taps = [(columns[phases == f], np.flatnonzero(phases == f)) for f in range(stride[0] * stride[1])]
     side, size = max(ROWS, BYTES // itemsize), R * S
     channels = np.arange(0, C, ROWS)
     starts = np.arange(G)[:, None] * (-(-C // side) * side * K * size) + channels // side * (K * side * size) + channels % side * size
-    return side, plan(found, G, K, C, N, (-(-H // stride[0]), -(-W // stride[1])), stride, taps, starts, (size, side * size), itemsize,
+    return side, plan(reading, G, K, C, N, (-(-H // stride[0]), -(-W // stride[1])), stride, taps, starts, (size, side * size), itemsize,
                       workers)
 
 
@@ -248,8 +248,8 @@ def gradient_x(grad_output, weight, stride, padding, dilation, grad_x):
     if not grad_x.size:
         return grad_x
     G, K, C, R, S = weight.shape
-    side, steps = plan_gradient(grad_x.shape, weight.shape, tuple(stride), tuple(padding), tuple(dilation), grad_output.shape[2:],
-                                grad_x.itemsize, threads.get_num_threads())
+    side, work = plan_gradient_x(grad_x.shape, weight.shape, tuple(stride), tuple(padding), tuple(dilation), grad_output.shape[2:],
+                                 grad_x.itemsize, threads.get_num_threads())
     strips = memory.empty(G * -(-C // side) * side * K * R * S, weight.dtype)
     rearrange.run(G * -(-K // 16), weight.reshape(G, K, C, R * S), side, 16, strips)
-    return product(steps, grad_output.reshape(-1), strips, None, grad_x)
+    return product(work, grad_output.reshape(-1), strips, None, grad_x)

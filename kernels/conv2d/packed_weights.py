@@ -1,6 +1,7 @@
 """The gradient of the weight by packed columns: a matrix product whose steps are the positions.
 
-    dw[k, (c, t)] = Σ_j  dy[k, j] · columns[j, (c, t)]             j: the outputs (n, p, q); t: the taps; columns: what they see of x
+    dw[k, (c, t)] = Σ_j  dy[k, j] · columns[j, (c, t)]             j: the outputs (n, p, q); t: the taps; columns: what they see of x;
+                                                                    dy: the upstream gradient
 
 The tile wants, for each step of the sum (a position), the numbers of one factor side by side, and reads the other factor along its rows,
 as it stands. Both have their positions side by side: so one of them is turned, 16×16 numbers in registers at once. There are two ways.
@@ -39,7 +40,7 @@ from ..jit import jit
 from ..lines import copy, turn
 from ..simd import BYTES, ROWS, tile, VECTORS
 from ..task import task
-from .packing import find_pieces, pack, reading, split, tables
+from .packing import find_pieces, pack, phases_of, split, tables
 
 STEPS = 256                      # positions in a chunk: a block of so many rows, 48 KB, stays near the L1 cache for all channels of dy
 CACHE = 1 << 16                  # numbers in the turned blocks of a chunk: 256 KB of float32, and the lines are as many again
@@ -125,7 +126,8 @@ def sum_pieces(worker, source, grad_output, sizes, cuts, places, rows, across, p
     K, taps, area, image, dy, zero = K // G, places.size, P * Q, G * C * plane, grad_output.reshape(-1), works.dtype.type(0)
     turned, rest = works[worker, :width * most], works[worker, width * most:]
     lines, gathered = rest, rest[0 if whole else together * taps * line:]
-    found, steps, blocks = tables(most, lanes, places.shape[0], places.shape[1]), np.arange(most), np.arange(most) * wide
+    pieces_of_registers = tables(most, lanes, places.shape[0], places.shape[1])
+    steps, blocks = np.arange(most), np.arange(most) * wide
     pieces = parts * G * groups_k * groups_c
     for piece in range(worker * pieces // workers, (worker + 1) * pieces // workers):
         part, g = piece // (G * groups_k * groups_c), piece // (groups_k * groups_c) % G
@@ -144,13 +146,14 @@ def sum_pieces(worker, source, grad_output, sizes, cuts, places, rows, across, p
                         copy(gathered, (k - k0) * most + i * area, dy, ((n + i) * G * K + g * K + k) * area, area, zero)
             a, at, apart = (gathered, 0, most) if images > 1 else (dy, (n * G * K + g * K + k0) * area + begin - n * area, area)
             if not whole:
-                find_pieces(begin, length, lanes, P, Q, pitch, image, rows, across, found)
+                find_pieces(begin, length, lanes, P, Q, pitch, image, rows, across, pieces_of_registers)
             for c in range(c0, c1, together):
                 height, seen = min(together, c1 - c) * taps, (g * C + c) * plane
                 if whole:
                     turn_outputs(source, seen, image, plane, height, begin, length, turned, most, wide)
                 else:
-                    pack(source, seen, plane, height // taps, places, found, (length + lanes - 1) // lanes, lanes, lines, most, 0, line)
+                    pack(source, seen, plane, height // taps, places, pieces_of_registers, (length + lanes - 1) // lanes, lanes, lines,
+                         most, 0, line)
                 if of_dy:                                                  # dwᵀ (C·R·S, K) += lines · turned
                     for i in range(0, height, ROWS):
                         for k in range(k0, k1, wide):
@@ -170,12 +173,12 @@ def sum_pieces(worker, source, grad_output, sizes, cuts, places, rows, across, p
 def add_parts(number, sums, total):
     """total = Σ sums[part],  4096 numbers at a time."""
     begin = number * 4096
-    whole = total[begin:begin + 4096]
-    whole[:] = sums[0, begin:begin + 4096]
+    here = total[begin:begin + 4096]
+    here[:] = sums[0, begin:begin + 4096]
     for part in range(1, sums.shape[0]):
         more = sums[part, begin:begin + 4096]
-        for i in range(whole.size):
-            whole[i] += more[i]
+        for i in range(here.size):
+            here[i] += more[i]
 
 
 @task("int64, T[:,:,::1], T[::1]")
@@ -193,11 +196,12 @@ def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     if not x.size or not grad_output.size:
         return memory.zeros(shape, x.dtype)
     stride, output, (G, K, C, R, S) = tuple(stride), grad_output.shape[2:], shape
-    found = reading(x.shape[2:], shape[3:], stride, tuple(padding), tuple(dilation))
-    steps = plan(found[0].whole(*output), len(x), output, shape, x.itemsize, threads.get_num_threads())
-    parts, of_dy = steps.pieces[1], steps.sizes[-1]
+    phases = phases_of(x.shape[2:], shape[3:], stride, tuple(padding), tuple(dilation))
+    work = plan(phases.reading.whole(*output), len(x), output, shape, x.itemsize, threads.get_num_threads())
+    parts, of_dy = work.pieces[1], work.sizes[-1]
     sums = memory.empty((parts, G * K * C * R * S), x.dtype)
-    sum_pieces.run(steps.works[0], split(x, found, stride), grad_output, *steps[:2], *found[0], memory.empty(steps.works, x.dtype), sums)
+    sum_pieces.run(work.works[0], split(x, phases, stride), grad_output, work.sizes, work.pieces, *phases.reading,
+                   memory.empty(work.works, x.dtype), sums)
     if parts > 1:
         parted, sums = sums, memory.empty((1, sums.shape[1]), x.dtype)
         add_parts.run(-(-sums.size // 4096), parted, sums.reshape(-1))

@@ -11,7 +11,7 @@ whatever rows and images they stand in; for a tap (r, s) it is filled from at mo
 
 Where a row of outputs is as long as a row of the plane, a piece goes on from row to row, and the tap only shifts it: what it reads there
 that does not exist (the dots) is masked, and becomes 0. The mask is  written & in the rows & in the columns:  three tables of bits, one a
-lane, made once for all taps and channels (`Pieces`). A piece is then copied from all the channels by one call of lines.planes.
+lane, made once for all taps and channels (`find_pieces`). A piece is then copied from all the channels by one call of lines.planes.
 
 Stride: the plane is split beforehand into its phases, the numbers of every stride_h-th row and stride_w-th column; a tap reads one phase,
 and within it the stride is 1.
@@ -22,16 +22,15 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import memory
-from ..comb import take
+from ..comb import take_every
 from ..jit import jit
-from ..lines import copy, planes
+from ..lines import planes
 from ..task import task
-
 
 WAYS = 8                         # lines of the L1 cache that may share a set: planes of a power of two lie on the same one
 
 
-class Axis(NamedTuple):
+class Taps(NamedTuple):
     """Along one axis: through tap j, output p sees number p + shift[j] of phase number phase[j], which has size[j] numbers; 0 beyond.
 
     remainders: those by the stride that the phases are made of, in their order."""
@@ -55,53 +54,56 @@ class Reading(NamedTuple):
         return self.places.size == 1 and self.pitch == Q and not self.places.any() and self.rows[1, 0] >= P and self.across[1, 0] >= Q
 
 
-def axis(taps: int, stride: int, before: int, dilation: int, size: int) -> Axis:
+def taps_along(taps: int, stride: int, before: int, dilation: int, size: int) -> Taps:
     seen = np.arange(taps) * dilation - before               # what output 0 sees; output p sees p·stride further on
     remainder = seen % stride
     remainders = np.unique(remainder[remainder < size])
-    return Axis(np.searchsorted(remainders, remainder), seen // stride, np.maximum(0, (size - 1 - remainder) // stride + 1), remainders)
+    return Taps(np.searchsorted(remainders, remainder), seen // stride, np.maximum(0, (size - 1 - remainder) // stride + 1), remainders)
+
+
+class Phases(NamedTuple):
+    """Planes split into phases: how outputs see them, the remainders of rows and of columns that there are, the rows of a phase."""
+    reading: Reading
+    remainders_h: np.ndarray
+    remainders_w: np.ndarray
+    height: int
 
 
 @lru_cache(maxsize=1024)
-def reading(plane, window, stride, padding, dilation) -> tuple[Reading, np.ndarray, np.ndarray, int]:
-    """How a convolution reads planes (H, W), split into phases:  the reading, the remainders of both axes, the rows of a phase."""
-    down, across = (axis(*line) for line in zip(window, stride, padding, dilation, plane))
+def phases_of(plane, window, stride, padding, dilation) -> Phases:
+    """How a convolution reads planes (H, W)."""
+    down, across = (taps_along(*line) for line in zip(window, stride, padding, dilation, plane))
     height, pitch = (-(-size // step) for size, step in zip(plane, stride))
     phase = down.phase[:, None] * across.remainders.size + across.phase
     places = (phase * height + down.shift[:, None]) * pitch + across.shift
-    return (Reading(places, np.stack([down.shift, down.size]), np.stack([across.shift, across.size]), pitch,
-                    down.remainders.size * across.remainders.size * height * pitch), down.remainders, across.remainders, height)
+    reading = Reading(places, np.stack([down.shift, down.size]), np.stack([across.shift, across.size]), pitch,
+                      down.remainders.size * across.remainders.size * height * pitch)
+    return Phases(reading, down.remainders, across.remainders, height)
 
 
 @task("int64, T[:,:,::1], UniTuple(int64, 2), int64[::1], int64[::1], int64, int64, T[::1]")
 def split_plane(number, x, stride, remainders_h, remainders_w, height, pitch, phases):
     """Plane `number` of x (planes, H, W) -> phases, flat (planes, phases, height, pitch).  What a phase does not fill is not written."""
     H, W = x.shape[1:]
-    seen, zero = x[number].reshape(-1), phases.dtype.type(0)
+    seen = x[number].reshape(-1)
     for a in range(remainders_h.size):
         for b in range(remainders_w.size):
             first = ((number * remainders_h.size + a) * remainders_w.size + b) * height * pitch
             count = (W - 1 - remainders_w[b]) // stride[1] + 1
             for u in range((H - 1 - remainders_h[a]) // stride[0] + 1):
                 to, place = first + u * pitch, (remainders_h[a] + u * stride[0]) * W + remainders_w[b]
-                if stride[1] == 1:
-                    copy(phases, to, seen, place, count, zero)
-                elif stride[1] == 2:
-                    take(phases, to, seen, place, count)
-                else:
-                    for v in range(count):
-                        phases[to + v] = seen[place + v * stride[1]]
+                take_every(stride[1], phases, to, seen, place, count)
 
 
-def split(x, found, stride) -> np.ndarray:
-    """x (N, C, H, W) as `found`, a result of `reading`, wants it: flat, in phases."""
+def split(x, phases: Phases, stride) -> np.ndarray:
+    """x (N, C, H, W) in its phases, flat."""
     if stride == (1, 1):
         return x.reshape(-1)
-    (_, _, _, pitch, plane), remainders_h, remainders_w, height = found
     N, C, H, W = x.shape
-    phases = memory.empty(N * C * plane, x.dtype)
-    split_plane.run(N * C, x.reshape(N * C, H, W), stride, remainders_h, remainders_w, height, pitch, phases)
-    return phases
+    flat = memory.empty(N * C * phases.reading.plane, x.dtype)
+    split_plane.run(N * C, x.reshape(N * C, H, W), stride, phases.remainders_h, phases.remainders_w, phases.height, phases.reading.pitch,
+                    flat)
+    return flat
 
 
 @jit(inline=True)

@@ -2,9 +2,9 @@
 
     dw[k, c, r, s] = Σ_n,p,q  dy[n, k, p, q] · x[n, c, p·stride_h + r·dilation_h − top, q·stride_w + s·dilation_w − left]
 
-is a matrix product with one step for each position (n, p, q): a column of dy, K numbers, times what the window sees there, C·R·S numbers.
-With the channels last, the C numbers under one tap stand side by side, as the vector tile (kernels/simd.py) wants its columns, and those
-under the next tap to the right directly behind them:
+with dy the upstream gradient, is a matrix product with one step for each position (n, p, q): a column of dy, K numbers, times what the
+window sees there, C·R·S numbers. With the channels last, the C numbers under one tap stand side by side, as the vector tile
+(kernels/simd.py) wants its columns, and those under the next tap to the right directly behind them:
 
     channels of position          (h, w)        (h, w + 1)      (h, w + 2)
                               c0 c1 … cC−1 │ c0 c1 … cC−1 │ c0 c1 … cC−1     ← row h of the window: S·C numbers of one row of dw
@@ -15,9 +15,9 @@ im2col is copied. More channels than a tile has columns are cut into chunks of o
 a tile reads one after the other stand one after the other in memory. Where, on the contrary, S·C numbers do not fill a tile (an image of
 3 colours), the window is folded: the R rows that an output row sees are laid side by side, as R·C channels under a window of one row.
 
-A task sums the positions of some images (a part) for some output channels of some groups; the parts are added at the end, in order. How
-many there are depends on the shapes alone. Where there are many groups, one part is enough work for all threads, and the weights of a group
-stay in the cache while its sums grow.
+A task sums the positions of some blocks of rows (a part) for some output channels of some groups; the parts are added at the end, in
+order. How many there are depends on the shapes alone. Where there are many groups, one part is enough work for all threads, and the
+weights of a group stay in the cache while its sums grow.
 """
 import numpy as np
 
@@ -26,11 +26,12 @@ from ..jit import jit
 from ..lines import turn, workspace
 from ..simd import BYTES, ROWS, tile, VECTORS
 from ..task import task
+from .flat import tile_width
 
 CACHE = 1 << 17                  # numbers in a block, of x and of dy: 512 KB of float32
 STEPS = 128                      # positions of a sum before the next tap: what they read stays in the L1 cache
 PARTS, PART_NUMBERS = 16, 1 << 21      # so many partial sums at the most, of together so many numbers
-MOST = 1 << 15                   # positions that a part adds up, if there may be more parts: rounding errors grow with them
+PART_POSITIONS = 1 << 15         # that a part adds up, if there may be more parts: rounding errors grow with them
 multiply = tile()
 
 
@@ -117,7 +118,7 @@ def sum_part(number, x, grad_output, geometry, rows, wide, fold, blocks, k_group
         for q in range(Q):
             offsets[p * Q + q] = (p * step * pitch + q * stride_w) * wide
     merged = S if chunks == 1 and dilation_w == 1 else 1                   # taps whose channels stand side by side
-    columns = widths(merged * min(C, wide), BYTES // x.itemsize)
+    columns = tile_width(merged * min(C, wide), BYTES // x.itemsize)
     out = grad_weight.reshape(-1)
     for g in range(share * G // shares, (share + 1) * G // shares):
         for block in range(part * blocks // parts.shape[0], (part + 1) * blocks // parts.shape[0]):
@@ -140,14 +141,6 @@ def sum_part(number, x, grad_output, geometry, rows, wide, fold, blocks, k_group
                         for i in range(0, across, columns):
                             multiply(min(STEPS, count - j), weights, image[seen + i:], offsets[j:], out[to + i:], R * S * C,
                                      min(ROWS, k_end - k), min(columns, across - i), True)
-
-
-@jit
-def widths(count, lanes):
-    """Columns of each tile, where `count` columns are cut into tiles of about equal width."""
-    registers = (count + lanes - 1) // lanes
-    tiles = (registers + VECTORS - 1) // VECTORS
-    return (registers + tiles - 1) // tiles * lanes
 
 
 @task("int64, T[::1], int64, T[:,:,:,::1]")
@@ -176,7 +169,7 @@ def gradient_weight(x, grad_output, shape, stride, padding, dilation):
     wide = fold * C if chunks == 1 else -(-C // (chunks * lanes)) * lanes
     pitch = (Q - 1) * stride[1] + (S - 1) * dilation[1] + 1
     shares = min(G, PARTS)
-    count = max(1, min(N * P, max(PARTS // shares, N * P * Q // MOST), PARTS, PART_NUMBERS // max(1, G * K * C * R * S)))
+    count = max(1, min(N * P, max(PARTS // shares, N * P * Q // PART_POSITIONS), PARTS, PART_NUMBERS // max(1, G * K * C * R * S)))
     k_groups = max(1, min(-(-8 // (count * shares)), K // (2 * ROWS)))     # few tasks: the output channels are divided as well
     rows = max(1, min(P, CACHE // max(1, C * pitch * max(fold, stride[0]) + K // k_groups * Q)))
     rows = -(-P // -(-P // rows))                                          # blocks of about equal height

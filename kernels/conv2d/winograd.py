@@ -10,7 +10,7 @@ Two neighbouring outputs of a window of three, over four inputs d and weights g,
 In matrices  y = Aᵀ[(G g) ⊙ (Bᵀ d)], with ⊙ element by element; and in the plane, once down and once across, for a tile of 2×2 outputs Y,
 the 4×4 inputs D that it sees and the 3×3 weights W:
 
-    Y = Aᵀ [ U ⊙ V ] A      with  U = G W Gᵀ  (4×4)  and  V = Bᵀ D B  (4×4)          (Lavin and Gray 2015, section 4.1)
+    Y = Aᵀ [ U ⊙ V ] A      with  U = G W Gᵀ  (4×4)  and  V = Bᵀ D B  (4×4)          (section 4.1 of the source)
 
 U and V are worth their additions because each serves many times: U for all tiles, V for all output channels. The sum over the input
 channels moves inside, between ⊙ and A, so that for each of the 16 places ξ of a tile there is an ordinary matrix product:
@@ -28,6 +28,8 @@ weight stands in winograd_weights.py.
 
 Rounding: the sums and differences lose about one bit; the error grows from some 2e-7 to some 5e-7. A number that is not finite makes all
 outputs of the tiles that see it not finite: up to three outputs that do not depend on it are lost with those that do.
+
+Source: Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308.
 """
 import numpy as np
 
@@ -53,7 +55,7 @@ mix_gradient = sandwich(tuple(zip(*A_T)))                    # A · dY · Aᵀ, 
 
 def fits(weight_shape, stride, dilation) -> bool:
     """Whether a convolution with weight (G, K, C, R, S) is of this kind."""
-    return weight_shape[2] > 0 and tuple(weight_shape[3:]) == (3, 3) and tuple(stride) == tuple(dilation) == (1, 1)
+    return min(weight_shape[1:3]) > 0 and tuple(weight_shape[3:]) == (3, 3) and tuple(stride) == tuple(dilation) == (1, 1)
 
 
 @jit
@@ -176,14 +178,14 @@ call_transform, call_weight = transform.call, transform_weight.call
 
 @task("int64, T[:,:,:,::1], T[::1], boolean, T[::1], T[:,::1], UniTuple(int64, 4), UniTuple(int64, 3), UniTuple(int64, 3), "
       "UniTuple(int64, 3), T[:,::1], T[:,:,:,::1]")
-def convolve(worker, x, weight, turned, bias, U, geometry, sizes, split, room, work, y):
+def convolve(worker, x, weight, turned, bias, U, geometry, sizes, cuts, room, work, y):
     """The pieces of one worker: a block of rows of tiles, and some groups of output channels.
 
-    sizes: (G, K, C).  split: rows of tiles in a block, blocks, and parts of the output channels.  room: see `product`.
+    sizes: (G, K, C).  cuts: rows of tiles in a block, blocks, and parts of the output channels.  room: see `product`.
     U: all transformed weights, or nothing: then each group is transformed when it is used.
     """
     G, K, C = sizes
-    rows, blocks, parts = split
+    rows, blocks, parts = cuts
     lines, V, M, fresh = work[worker, :room[0]], work[worker, room[0]:room[1]], work[worker, room[1]:room[2]], work[worker, room[2]:]
     pixels = lines                                           # which are not needed any more when those are
     total, tiles_w, zero = x.shape[0] * geometry[2], geometry[3], x.dtype.type(0)
@@ -199,7 +201,7 @@ def convolve(worker, x, weight, turned, bias, U, geometry, sizes, split, room, w
         for k_group in range(part * k_groups // parts, (part + 1) * k_groups // parts):
             k0 = k_group * GROUP
             count = min(GROUP, K - k0)
-            if bias.size:                                    # b at place (1, 1) of M is b in all four outputs, since (Aᵀ)·1 is 1 there
+            if bias.size:                                    # b at place (1, 1) of M, ξ = 5, is b in all outputs: column 1 of Aᵀ is ones
                 for t in range(tiles):
                     copy(M, 5 * plane + t * GROUP, bias, g * K + k0, count, zero)
             for c_group in range(c_groups):

@@ -30,13 +30,13 @@ mix_sums = sandwich(tuple(zip(*G)))
 
 @task("int64, T[:,:,:,::1], T[:,:,:,::1], UniTuple(int64, 4), UniTuple(int64, 3), UniTuple(int64, 4), UniTuple(int64, 3), T[:,::1], "
       "T[:,:,:,:,::1]")
-def sum_tiles(number, x, grad_output, geometry, sizes, split, room, work, partial):
+def sum_tiles(number, x, grad_output, geometry, sizes, cuts, room, work, partial):
     """One share of the input channels in one part of the rows of tiles:  partial (parts, G, K, C, 9).
 
-    sizes: (G, K, C).  split: rows of tiles worked on together, parts, shares, and the groups of channels whose sums are kept.
+    sizes: (G, K, C).  cuts: rows of tiles worked on together, parts, shares, and the groups of channels whose sums are kept.
     """
     G, K, C = sizes
-    rows, parts, shares, kept = split
+    rows, parts, shares, kept = cuts
     part, g, share = number // (G * shares), number // shares % G, number % shares
     lines, V, Z, M = (work[number, :room[0]], work[number, room[0]:room[1]], work[number, room[1]:room[2]],
                       work[number, room[2]:])

@@ -71,7 +71,7 @@ def forward_rows(number, count, x, labels, probabilities, weight, ignore_index, 
 
 @task("int64, int64, T[:,::1], float64, T[:,:,::1], int64[:,::1], T[:,:,::1], T[::1], int64, float64, float64[:,:,::1], T[:,:,::1]")
 def backward_rows(number, count, g, scale, x, labels, probabilities, weight, ignore_index, rest, statistics, dx):
-    """dx = (p·Q − q)·g·scale, where g (N, P), or (1, 1) for all."""
+    """dx = (p·Q − q)·g·scale, p here the probabilities, Q = Σ_c q.  g: (N, P), or (1, 1) for all."""
     N, C, P = x.shape
     row, q = np.empty(C, np.float64), np.empty(C, np.float64)
     for place in range(number * count, min(N * P, (number + 1) * count)):
@@ -90,7 +90,7 @@ def backward_rows(number, count, g, scale, x, labels, probabilities, weight, ign
 
 @task("int64, T[:,::1], float64, T[:,:,::1], T[::1], float64[:,:,::1], T[:,:,::1]")
 def backward_target(n, g, scale, x, weight, statistics, dt):
-    """dt = −scale·w·ln p·g, of image n"""
+    """dt = −scale·w·ln p·g, for the positions of image n."""
     N, C, P = x.shape
     for c in range(C):
         for p in range(P):

@@ -3,14 +3,15 @@
 With few examples the weight (K, C) is nearly all there is to read or to write, and the products are as fast as memory, if every number
 of it is touched once, and its rows from beginning to end, a few at a time:
 
-    y  = x · wᵀ      dots (kernels/dots.py): the rows of x and of w both run along the sum, nothing is turned round
+    y  = x · wᵀ      dots (kernels/dots.py): the rows of x and of w both run along the sum, nothing is transposed
     dx = g · w       tiles (kernels/simd.py) whose rows b are rows of w as they are, a few of them at a time
     dw = gᵀ · x      tiles whose rows b are rows of x as they are: ROWS rows of dw at a time are written from beginning to end
 
-The factors of the last two are read from g where they stand: nothing is copied anywhere. Both are one loop, `sum_rows`.
+The factors of the last two are read from g, the upstream gradient, where they stand: nothing is copied anywhere. Both are one loop,
+`sum_rows`.
 
-With a small weight, which stays in the L2 cache, the same loops do for any number of examples, and all steps of a sum at once. Else,
-with many examples, arithmetic takes the time, and the blocks of a matrix product fit (kernels/matmul/tiles.py).
+Where w, or x for dw, is small and stays in the L2 cache, the same loops do for any number of examples, and all steps of a sum at once.
+Else, with many examples, arithmetic takes the time, and the blocks of a matrix product fit (kernels/matmul/tiles.py).
 
 How a product is cut depends on the shapes alone, and so does the order of every sum.
 """
@@ -25,8 +26,8 @@ from ..task import task
 FEW = {"y": 64, "dx": 2 * ROWS, "dw": 64}      # examples: so many are few
 LENGTH = 1024                    # numbers of a row of x and of w at a time, for more examples than a tile has rows
 STEPS = 8                        # rows of w that are read side by side: a cache has places for so many that are a power of two apart
-TASKS = 16                       # about so many pieces, but none
-WORTH = 1 << 16                  # of fewer multiplications: they are done before a second thread has woken up
+TASKS = 16                       # pieces of a product, about
+WORTH = 1 << 16                  # multiplications in a piece at least: fewer are done before a second thread has woken up
 CACHE = 1 << 17                  # numbers that stay in the L2 cache beside others
 multiply = tile(packed=False)
 

@@ -83,7 +83,7 @@ def backward(grad_output, saved, needs):
     left, right = as_matrices(a.shape, b.shape)
     A, B = a.reshape(left), b.reshape(right)
     g = grad_output.reshape(*broadcast(left[:-2], right[:-2]), left[-2], right[-1])
-    if B.ndim == 2 and A.size:
+    if B.ndim == 2 and A.size and g.size:
         A, g = A.reshape(-1, left[-1]), g.reshape(-1, right[-1])
     grad_a = grad_b = None
     if needs[0]:

@@ -32,10 +32,10 @@ multiply = tile()
 
 
 @task("int64, boolean, boolean, UniTuple(int64, 3), UniTuple(int64, 2), T[::1], int64[::1], T[::1], int64[::1], boolean, T[:,:,::1]")
-def block(number, turned_a, turned_b, sizes, cut, a, starts_a, b, starts_b, add, out):
+def block(number, transpose_a, transpose_b, sizes, cut, a, starts_a, b, starts_b, add, out):
     """A block of out (stack, m, n) = op(a)·op(b), added to what is there if `add`.  sizes: (m, n, k).  cut: rows and columns of a block.
 
-    a, b: flat; matrix i of the stack is starts_a[i] … of a, (m, k), or turned (k, m); and starts_b[i] … of b, (k, n), or turned (n, k).
+    a, b: flat; matrix i of the stack is starts_a[i] … of a, (m, k), or (k, m) where transpose_a; likewise b, (k, n) or (n, k).
     """
     (m, n, K), (high, across) = sizes, cut
     lanes = BYTES // out.itemsize
@@ -50,7 +50,7 @@ def block(number, turned_a, turned_b, sizes, cut, a, starts_a, b, starts_b, add,
         steps = min(STEPS, K - k)
         for r in range(0, high, ROWS):                                     # strips[r·STEPS + step·ROWS + row]
             count = min(ROWS, high - r)
-            if turned_a:
+            if transpose_a:
                 for step in range(steps):
                     copy(strips, r * STEPS + step * ROWS, a, starts_a[i] + (k + step) * m + m0 + r, count, zero)
             else:
@@ -60,7 +60,7 @@ def block(number, turned_a, turned_b, sizes, cut, a, starts_a, b, starts_b, add,
                              min(lanes, count - row), min(lanes, steps - step))
         for c in range(0, across, wide):                                   # panels[c·STEPS + step·wide + column]
             count = min(wide, across - c)
-            if turned_b:
+            if transpose_b:
                 for column in range(0, count, lanes):
                     for step in range(0, steps, lanes):
                         turn(panels, c * STEPS + step * wide + column, wide, b, starts_b[i] + (n0 + c + column) * K + k + step, K,
@@ -92,7 +92,7 @@ def blocks(m: int, n: int, stack: int, wide: int) -> tuple[int, int]:
     return high, across
 
 
-def run(turned_a, turned_b, m, n, k, a, starts_a, b, starts_b, add, out):
+def run(transpose_a, transpose_b, m, n, k, a, starts_a, b, starts_b, add, out):
     """out (stack, m, n) = op(a)·op(b), added to what is there if `add`.  a, b: flat; k ≥ 1."""
     high, across = cut = blocks(m, n, len(out), VECTORS * BYTES // out.itemsize)
-    block.run(len(out) * -(-m // high) * -(-n // across), turned_a, turned_b, (m, n, k), cut, a, starts_a, b, starts_b, add, out)
+    block.run(len(out) * -(-m // high) * -(-n // across), transpose_a, transpose_b, (m, n, k), cut, a, starts_a, b, starts_b, add, out)

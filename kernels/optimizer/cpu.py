@@ -18,8 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.np.numpy_support import carray
 
-from ..elementary import intrinsic
-from ..jit import jit
+from ..jit import intrinsic, jit
 from ..memory import empty
 from ..task import task, Task
 
@@ -27,14 +26,11 @@ PIECE = 8192                             # numbers: a piece of a parameter, its 
 
 
 @intrinsic
-def _pointer(typingctx, address, like):
+def pointer(typingctx, address, like):
     """A pointer to numbers of the type of `like`."""
     def codegen(context, builder, signature, values):
         return builder.inttoptr(values[0], ir.PointerType())
     return types.CPointer(like.dtype)(types.int64, like), codegen
-
-
-pointer: Any = _pointer                  # type checkers would miss its first argument
 
 
 @jit
@@ -46,7 +42,10 @@ def numbers(address, piece, like):
 
 @task("int64, int64[:,::1], int64[:,::1], float64[:,::1], T[::1]")
 def sgd_piece(number, pieces, addresses, scalars, like):
-    """pieces: (parameter, first, last).  fresh = 1 − dampening: the weight of a new gradient.  sign: −1 to maximise."""
+    """Piece `number` of SGD.  pieces: (parameter, first, last).  like: an empty array of the parameters' type, in all of these tasks.
+
+    fresh = 1 − dampening: the weight of a new gradient.  sign: −1 to maximise.
+    """
     piece = pieces[number]
     param, grad, buffer = addresses[piece[0]]
     lr, momentum, fresh, weight_decay, nesterov, sign = scalars[piece[0]]
@@ -86,6 +85,7 @@ def adam_piece(number, pieces, addresses, scalars, like):
 
 @task("int64, int64[:,::1], int64[:,::1], float64[:,::1], T[::1]")
 def rmsprop_piece(number, pieces, addresses, scalars, like):
+    """Without `centered` there are no averages, without momentum no buffer: they have no numbers."""
     piece = pieces[number]
     param, grad, squares, averages, buffer = addresses[piece[0]]
     lr, alpha, eps, weight_decay, momentum, eps_inside, sign = scalars[piece[0]]
@@ -138,11 +138,11 @@ def together(piece, calls, states, scalars):
         mine = [(arrays, options) for arrays, options in calls if arrays[0].dtype == dtype]
         used = [[True, True, *states(options)] for _, options in mine]
         rows = [[a.__array_interface__["data"][0] if use else 0 for a, use in zip(arrays, row)] for (arrays, _), row in zip(mine, used)]
-        addresses, values = empty((len(mine), len(rows[0])), np.int64), [scalars(options) for _, options in mine]
-        numbers_ = empty((len(mine), len(values[0])), np.float64)
-        addresses[...], numbers_[...] = rows, values
+        values = [scalars(options) for _, options in mine]
+        addresses, table = empty((len(mine), len(rows[0])), np.int64), empty((len(mine), len(values[0])), np.float64)
+        addresses[...], table[...] = rows, values
         pieces = cut(tuple(arrays[0].size for arrays, _ in mine))
-        piece.run(len(pieces), pieces, addresses, numbers_, empty(0, dtype))
+        piece.run(len(pieces), pieces, addresses, table, empty(0, dtype))
 
 
 class Together:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from .. import device as devices
 from .. import kernels
@@ -59,9 +60,18 @@ class Optimizer:
         unknown = set(param_group) - set(self.defaults) - {"params", "initial_lr"}
         if unknown:
             raise ValueError(f"{name}: unknown options {', '.join(sorted(unknown))} of a group; there are {', '.join(self.defaults)}")
+        self.refuse_shared([p for group in self.param_groups for p in group["params"]] + params)
         group = {**self.defaults, **param_group, "params": params}
         self.check(group)
         self.param_groups.append(group)
+
+    def refuse_shared(self, params: list[Tensor]) -> None:
+        """ValueError where two parameters lie in the same memory: all are changed at the same time."""
+        places = sorted((*byte_bounds(p.data), i) for i, p in enumerate(params) if isinstance(p.data, np.ndarray) and p.data.size)
+        for (_, end, i), (start, _, j) in zip(places, places[1:]):
+            if start < end and np.may_share_memory(params[i].data, params[j].data):
+                raise ValueError(f"{type(self).__name__}: parameters {min(i, j)} and {max(i, j)} share memory; pass one Tensor for both, "
+                                 "and use it in both places")
 
     def check(self, group: dict[str, Any]) -> None:
         """ValueError for an option out of range: every optimiser's own check adds to this one."""
@@ -98,6 +108,9 @@ class Optimizer:
 
     def _step(self, params: list[Tensor], group: dict[str, Any]) -> None:
         """One step of the parameters of a group: their arrays are collected, and the kernel takes them all at once, if it can."""
+        for p in params:
+            if p.grad.shape != p.shape:                                            # before anything is counted or changed
+                kernels.module(self.kernel).output_shape(p.shape, p.grad.shape)
         calls: dict[str, list] = {}                                                # device -> [(arrays, options)], as step takes them
         copied = []
         for p in params:
