@@ -61,6 +61,10 @@ class Step(Program):
             loss = loss + weight * other
         return loss
 
+    def hold(self) -> None:
+        for group in self.optimizer.param_groups if self.optimizer else ():
+            group["lr"] = 0.0
+
     def loss(self) -> float:
         return float(self.total().item() if self.value is None else self.value)
 
