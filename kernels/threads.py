@@ -5,7 +5,7 @@ change with it. Here the split depends on shapes alone: kernels cut a product in
 hold BLAS itself to one thread inside.
 
 Whose threads: those of OpenMP where Numba has it, as nearly everywhere; it may be called from several Python threads, and its threads
-sleep when there is nothing to do. Never more threads than there are processors compute at once: while one Python thread has woken them,
+sleep when there is nothing to do for a while. Never more threads than there are processors compute at once: while one Python thread has woken them,
 the kernels that another one calls (a loader's, say) run on that thread alone, to the same bits. So they do in a process that was forked
 from one whose threads had started, since a fork takes no threads along; spawned processes start their own.
 """
@@ -17,10 +17,13 @@ from contextlib import contextmanager
 from functools import lru_cache
 from numbers import Integral
 
-# A thread that has nothing to do sleeps. By default it spins for a while, which saves a few microseconds on an idle machine and costs
-# a multiple of the whole running time on a busy one, where it takes the processor from a thread that has work.
-WAIT_POLICY_IS_OURS = "OMP_WAIT_POLICY" not in os.environ          # not the user's: what runs beside us need not have it
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# A thread that has nothing to do waits awake for about half a millisecond, and then sleeps. GNU's OpenMP by itself keeps it awake for
+# some 16 ms: on a busy machine that takes the processor from a thread that has work, and a LeNet step took 42 ms where it takes 14 (one
+# other program on two cores). To sleep at once would be no better, since on a virtual machine to wake takes long: ResNet-50's step,
+# which calls some five hundred kernels, took 1.2 times as long. Half a millisecond bridges the Python between two kernels.
+WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000"}
+OURS = {} if any(name in os.environ for name in WAITING) else WAITING          # not the user's: what runs beside us need not have it
+os.environ.update(OURS)
 
 _wanted = [0]                                   # 0: as many as there are processors
 _woken = threading.Lock()                       # held while a kernel has woken the threads

@@ -94,10 +94,7 @@ def free_memory() -> float | None:
 
 def users_environment() -> dict[str, str]:
     """The environment as it was before minicnn was imported."""
-    environment = dict(os.environ)
-    if threads.WAIT_POLICY_IS_OURS:
-        environment.pop("OMP_WAIT_POLICY", None)
-    return environment
+    return {name: value for name, value in os.environ.items() if name not in threads.OURS}
 
 
 def telling_environment() -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..kernels import threads
 
-if threads.WAIT_POLICY_IS_OURS:
-    os.environ.pop("OMP_WAIT_POLICY", None)
+for name in threads.OURS:
+    os.environ.pop(name, None)
 
 import torch                                                             # noqa: E402  after the environment is the user's again
 from safetensors import safe_open                                        # noqa: E402

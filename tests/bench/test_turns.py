@@ -8,6 +8,7 @@ import pytest
 
 from minicnn.bench import process
 from minicnn.bench.turns import ROOT, Worker
+from minicnn.kernels.threads import WAITING
 
 ECHO = "tests.bench.echo"
 
@@ -47,11 +48,12 @@ def test_who_waits_is_asleep_or_found_out():
 
 
 def test_the_environment_of_a_process_is_the_users():
-    """minicnn sets a policy for threads that wait; what runs beside it must not have it, unless the user set one."""
+    """minicnn says how long its threads wait awake; what runs beside it must not be told, unless the user told it."""
     code = ("import minicnn, os; from minicnn.bench.process import users_environment; "
-            "print(os.environ.get('OMP_WAIT_POLICY'), users_environment().get('OMP_WAIT_POLICY'))")
-    bare = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | {"PYTHONPATH": str(ROOT)}
-    for environment, expected in ((bare, "passive None"), ({**bare, "OMP_WAIT_POLICY": "active"}, "active active")):
+            "print(*(e.get(name) for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT') for e in (os.environ, users_environment())))")
+    bare = {name: value for name, value in os.environ.items() if name not in WAITING} | {"PYTHONPATH": str(ROOT)}
+    for environment, expected in ((bare, "passive None 10000 None"), ({**bare, "OMP_WAIT_POLICY": "active"}, "active active None None"),
+                                  ({**bare, "GOMP_SPINCOUNT": "7"}, "None None 7 7")):
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == expected
 
