@@ -36,13 +36,15 @@ MODULES: dict[str, tuple[Any, Any]] = {                      # of y and the grad
     "depthwise": (depthwise, depthwise_weights), "grouped": (grouped, grouped)}
 ALGORITHMS = (*COLUMNS, *MODULES)
 LONG = 16                        # a longer stride has more phases than is worth a thought
-FEW, FEW_OF_GROUP = 32, 48       # channels, of one group or several: of fewer, Winograd's transforms cost more than they save
+WIDE = 2048                      # outputs of a plane from which Winograd's transforms of the weights cost little
 
 
 def choose(direction, weight_shape, stride, dilation, output, algorithm=None) -> str:
     """The rung for a direction, "forward", "gradient_x" or "gradient_weight", of a weight (G, K/G, C/G, R, S) and outputs (P, Q): the one
     that is asked for, if it fits.
 
+    Winograd transforms every channel that goes in or comes out, and saves work for every pair of them: that takes many channels, and more
+    for the gradient of the weight, where both that go in are large.
     To pack columns costs as much as to multiply them with about 12 output channels (those of the gradient of x are the C/G). That pays
     for 1×1 windows; where a plane is small against the channels, as its rows do not fill the registers of the flat shift; and with a
     stride, for which the flat shift moves numbers one by one, except for images of few colours. The weight gradient of the flat shift is
@@ -56,7 +58,8 @@ def choose(direction, weight_shape, stride, dilation, output, algorithm=None) ->
     to_winograd = winograd.fits(weight_shape, stride, dilation)
     if algorithm and (algorithm != "winograd" or to_winograd):
         return algorithm
-    if to_winograd and min(Kg, Cg) >= (FEW if G == 1 else FEW_OF_GROUP):
+    few = 48 if G > 1 else 64 if direction == "gradient_weight" else 32 if area >= WIDE else 48
+    if to_winograd and min(Kg, Cg) >= few:
         return "winograd"
     if G > 1:
         return "depthwise" if Cg == 1 else "grouped"
