@@ -13,6 +13,8 @@ Padding = tuple[Pair, Pair]              # ((top, bottom), (left, right))
 
 def pair(value, op: str, name: str, least: int = 1) -> Pair:
     """3 -> (3, 3);  (3, 5) -> (3, 5).  ValueError for anything else, or for less than `least`."""
+    if type(value) is tuple and [type(v) for v in value] == [int, int] and min(value) >= least:
+        return value                                                       # as layers keep it: each of their calls comes by here
     several = isinstance(value, Sequence) and not isinstance(value, str)
     values: tuple[Any, ...] = (value, value) if isinstance(value, Integral) else tuple(value) if several else ()
     if len(values) == 1:

@@ -4,12 +4,14 @@ Numba's cache notices an edit of the file that a function stands in, not of a he
 So each kernel file has a cache folder named after a hash of itself, of every kernel file that it imports, and of the versions of
 Python, Numba, NumPy, this CPU and the vector registers used: an edit anywhere below leads to another folder.
 """
+import atexit
 import hashlib
 import inspect
 import os
 import pickle
 import platform
 import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -70,7 +72,10 @@ def _key(file: Path) -> str:
 
 @lru_cache(maxsize=1)
 def cache_root() -> Path:
-    """MINICNN_CACHE; else beside the kernels, as Python keeps its own bytecode; else, where that is read-only, the user's cache."""
+    """MINICNN_CACHE; else beside the kernels, as Python keeps its own bytecode; else, where that is read-only, the user's cache.
+
+    Where none of them can be written to: a folder for this run, with a warning.
+    """
     if os.environ.get("MINICNN_CACHE"):
         candidates = [Path(os.environ["MINICNN_CACHE"])]
     else:
@@ -83,7 +88,11 @@ def cache_root() -> Path:
                 return folder
         except OSError:
             continue
-    return Path(tempfile.mkdtemp(prefix="minicnn-"))          # nothing can be kept: compile for this run
+    warnings.warn(f"compiled kernels cannot be kept in {' or '.join(map(str, candidates))}, so every run compiles them anew; "
+                  f"MINICNN_CACHE names another folder", stacklevel=2)
+    folder = tempfile.mkdtemp(prefix="minicnn-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 # What pickle and LLVM make of a file that was cut short.

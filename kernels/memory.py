@@ -11,6 +11,7 @@ import ctypes
 import os
 import threading
 import weakref
+from collections import defaultdict
 from math import prod
 from typing import Any
 
@@ -19,9 +20,9 @@ import numpy as np
 ALIGNMENT = 64                         # bytes: a cache line, and the widest vector register
 KEEP = 1 << 30                         # bytes: idle blocks beyond this go back to the system
 
-_idle: dict[int, list] = {}            # size class -> blocks that nobody uses
-_live: dict[int, "_Lease"] = {}        # id of the lease -> the lease, kept alive until its array dies
-_lock = threading.RLock()              # re-entrant: a collection inside a locked section may end another lease
+_idle: defaultdict[int, list] = defaultdict(list)              # size class -> blocks that nobody uses
+_live: dict[int, "_Lease"] = {}                                # id of the lease -> the lease, kept alive until its array dies
+_lock = threading.RLock()                                      # re-entrant: a collection inside a locked section may end another lease
 if hasattr(os, "register_at_fork"):    # no other thread is inside while a process is forked: in the child nobody would ever leave again
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
@@ -52,7 +53,7 @@ def _give_back(lease: _Lease):
         if _Count.idle + lease.size > KEEP:
             release()                                  # sizes that nobody asks for any more would fill it for ever
         if lease.size <= KEEP:
-            _idle.setdefault(lease.size, []).append(lease.block)
+            _idle[lease.size].append(lease.block)
             _Count.idle += lease.size
 
 
@@ -64,23 +65,21 @@ def empty(shape, dtype, device: str = "cpu") -> np.ndarray:
     dtype = np.dtype(dtype)
     size = _size_class(dtype.itemsize * (prod(shape) if isinstance(shape, tuple) else shape))
     with _lock:
-        blocks = _idle.get(size)
-        block = blocks.pop() if blocks else None
-        if block is not None:
+        if idle := _idle.get(size):
+            block = idle.pop()
             _Count.idle -= size
-    if block is None:
-        try:
-            block = _block(size)
-        except MemoryError:
-            if _Count.idle:                            # what is kept for later is needed now
-                release()
-                return empty(shape, dtype)
-            raise MemoryError(f"cannot allocate {size / 2**20:,.0f} MiB for an array of shape {shape}, {dtype}; "
-                              f"{_Count.live / 2**20:,.0f} MiB are in use. A smaller batch needs less") from None
-    array = np.ndarray(shape, dtype, block)
-    lease = _Lease(array, _give_back)
-    lease.block, lease.size = block, size
-    with _lock:
+        else:
+            try:
+                block = _block(size)
+            except MemoryError:
+                if _Count.idle:                        # what is kept for later is needed now
+                    release()
+                    return empty(shape, dtype)
+                raise MemoryError(f"cannot allocate {size / 2**20:,.0f} MiB for an array of shape {shape}, {dtype}; "
+                                  f"{_Count.live / 2**20:,.0f} MiB are in use. A smaller batch needs less") from None
+        array = np.ndarray(shape, dtype, block)
+        lease = _Lease(array, _give_back)
+        lease.block, lease.size = block, size
         _live[id(lease)] = lease
         _Count.live += size
         if _Count.live > _Count.peak:

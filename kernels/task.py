@@ -139,7 +139,7 @@ def launcher(symbol: str, expected: str) -> Any:
     # What a function encloses is part of its key in Numba's cache, and an intrinsic is not pickled alike in every process: so it is a
     # global name here, and the name of the function, which is that of its cache file, says which arguments it packs.
     def launch(several, count, *arguments):
-        hand_over(several, count, arguments)                          # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+        hand_over(several, count, arguments)  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
     made = FunctionType(launch.__code__, {"hand_over": intrinsic(emit)}, f"launch_{symbol}")
     made.__module__, made.__qualname__ = __name__, f"launch_{symbol}_{crc32(expected.encode()):08x}"
     return made

@@ -5,9 +5,9 @@ change with it. Here the split depends on shapes alone: kernels cut a product in
 hold BLAS itself to one thread inside.
 
 Whose threads: those of OpenMP where Numba has it, as nearly everywhere; it may be called from several Python threads, and its threads
-sleep when there is nothing to do for a while. Never more threads than there are processors compute at once: while one Python thread has woken them,
-the kernels that another one calls (a loader's, say) run on that thread alone, to the same bits. So they do in a process that was forked
-from one whose threads had started, since a fork takes no threads along; spawned processes start their own.
+sleep when there has been nothing to do for a while. Never more threads than there are processors compute at once: while one Python
+thread has woken them, the kernels that another one calls (a loader's, say) run on that thread alone, to the same bits. So they do in a
+process that was forked from one whose threads had started, since a fork takes no threads along; spawned processes start their own.
 """
 import os
 import sys

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 
-# Two threads, before Numba is loaded: prange then splits its loop also where there is one processor, and the workers of
+# Two threads, before Numba is loaded: kernels then share their work out also where there is one processor, and the workers of
 # pytest-xdist do not take one another's. Threads that wait should sleep, not spin, for the same reason.
 os.environ.setdefault("NUMBA_NUM_THREADS", "2")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -89,3 +89,13 @@ def test_a_damaged_file_is_compiled_anew(content, suffix, tmp_path):
         file.write_bytes({"": b"", "half": whole[:len(whole) // 2], "noise": bytes(range(256))}[content])
     run()
     assert all(file.stat().st_size for file in tmp_path.rglob(f"*.{suffix}"))
+
+
+def test_nowhere_to_keep_what_is_compiled(tmp_path):
+    """It is said, and nothing is left behind."""
+    (tmp_path / "file").write_text("")
+    program = "from minicnn.kernels.jit import cache_root; print(cache_root())"
+    environment = os.environ | {"MINICNN_CACHE": str(tmp_path / "file")}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert f"compiled kernels cannot be kept in {tmp_path / 'file'}" in done.stderr
+    assert "minicnn-" in done.stdout and not Path(done.stdout.strip()).exists()

@@ -65,37 +65,36 @@ def test_other_processes(method):
         assert processes.map_async(step, [3, 3]).get(120) == [expected] * 2
 
 
-def test_a_forked_process_takes_no_threads_along():
-    if "fork" not in multiprocessing.get_all_start_methods():
-        pytest.skip("this system has no fork")
-    program = ("import os; from tests.test_threads import mc, step, threads; mc.set_num_threads(2); step(1)\n"
-               "pid = os.fork()\n"
-               "if not pid:\n    step(1)\n    os._exit(threads.claim(8))\n"
-               "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))")
+# What a program prints that forks: FORK is os.fork() and the end of the child, whose last expression is its exit status.
+FORK = "pid = os.fork()\nif not pid:\n    {child}\nstatus = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])\n"
+forks = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system has no fork")
+
+
+def status_of_the_child(before: str, child: str) -> str:
+    program = f"import os; from tests.test_threads import mc, step, threads; mc.set_num_threads(2)\n{before}\n"
+    program += FORK.format(child=child) + "print(status)"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.stdout.strip() == "1", done.stdout + done.stderr
+    return done.stdout.strip() or done.stderr
 
 
-def test_a_fork_waits_until_no_thread_is_inside_the_memory():
-    if "fork" not in multiprocessing.get_all_start_methods():
-        pytest.skip("this system has no fork")
-    program = ("import os, sys, threading\nfrom minicnn.kernels import memory\nsys.setswitchinterval(1e-6)\ngo = True\n"
-               "def work():\n    while go:\n        memory.empty((100,), 'f')\n"
-               "others = [threading.Thread(target=work) for _ in range(2)]\n[t.start() for t in others]\n"
-               "for _ in range(50):\n    pid = os.fork()\n    if not pid:\n        memory.empty((100,), 'f')\n        os._exit(0)\n"
-               "    os.waitpid(pid, 0)\ngo = False\nprint('done')")
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.stdout == "done\n", done.stderr
+@forks
+def test_a_forked_process_takes_no_threads_along():
+    assert status_of_the_child("step(1)", "step(1); os._exit(10 + threads.claim(8))") == "11"
 
 
+@forks
 @pytest.mark.parametrize("before", ["import minicnn.kernels.conv2d.cpu", "import numba; numba.set_num_threads(2)"])
 def test_a_fork_before_the_first_kernel(before):
-    if "fork" not in multiprocessing.get_all_start_methods():
-        pytest.skip("this system has no fork")
-    program = (f"import os; from tests.test_threads import mc, step; mc.set_num_threads(2)\n{before}\npid = os.fork()\n"
-               "if not pid:\n    step(1)\n    os._exit(7)\nprint(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))")
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.stdout == "7\n", done.stderr
+    assert status_of_the_child(before, "step(1); os._exit(7)") == "7"
+
+
+@forks
+def test_a_fork_waits_until_no_thread_is_inside_the_memory():
+    before = ("import sys, threading; from minicnn.kernels import memory; sys.setswitchinterval(1e-6)\n"
+              "def work():\n    while True:\n        memory.empty((100,), 'f')\n"
+              "for _ in range(2):\n    threading.Thread(target=work, daemon=True).start()\n"
+              "for _ in range(50):\n    " + FORK.format(child="memory.empty((100,), 'f'); os._exit(0)").replace("\n", "\n    "))
+    assert status_of_the_child(before, "memory.empty((100,), 'f'); os._exit(7)") == "7"
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "2", None, float("nan"), 1 << 40])

@@ -46,9 +46,7 @@ OPTIONS: dict[str, dict[str, list]] = {
     "channel_shuffle": {"groups": [2, 3, 4]},
     **{name: {} for name in ("linear", "matmul", "add_relu", "relu", "relu6", "sigmoid", "tanh", "silu", "hardsigmoid", "hardswish")},
 }
-
-
-OPTIONS |= {"conv2d_relu": OPTIONS["conv2d"], "batch_norm_relu": OPTIONS["batch_norm"]}
+OPTIONS.update(conv2d_relu=OPTIONS["conv2d"], batch_norm_relu=OPTIONS["batch_norm"])        # the fused take what their first half takes
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
 """Adam and AdamW."""
+from collections.abc import Sequence
+
 from .optimizer import Optimizer
 
 
@@ -12,13 +14,14 @@ class Adam(Optimizer):
 
     def __init__(self, params, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.0,
                  amsgrad: bool = False, *, maximize: bool = False):
-        super().__init__(params, dict(lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize))
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize))
 
     def check(self, group):
         super().check(group)
         self.at_least_zero(group, "eps")
-        if len(group["betas"]) != 2:
-            raise ValueError(f"{type(self).__name__}: betas should be two numbers, got {group['betas']!r}")
+        if not isinstance(group["betas"], Sequence) or len(group["betas"]) != 2:
+            raise ValueError(f"{type(self).__name__}: betas should be two numbers, as (0.9, 0.999), got {group['betas']!r}")
+        group["betas"] = tuple(group["betas"])
         self.decays(group, "betas", group["betas"])
 
     def arguments(self, p, state, group):

@@ -54,6 +54,8 @@ class Optimizer:
                 raise ValueError(f"{name}: parameter {i}, of shape {p.shape}, is the result of an operation; only leaves can be optimised")
             if p.dtype not in (np.float32, np.float64):
                 raise TypeError(f"{name}: parameter {i}, of shape {p.shape}, is {p.dtype}; the kernels take float32 and float64")
+            if isinstance(p.data, np.ndarray) and not p.data.flags.writeable:
+                raise ValueError(f"{name}: parameter {i}, of shape {p.shape}, is read-only memory; make it of a copy, Tensor(array.copy())")
             if id(p) in seen:
                 raise ValueError(f"{name}: parameter {i}, of shape {p.shape}, comes twice; each can be in one group only")
             seen.add(id(p))

@@ -211,6 +211,7 @@ def test_a_parameter_draws_its_values_first():
 
 P: Any = mc.Tensor(np.ones(3, np.float32), requires_grad=True)
 WORD: Any = "0.1"
+NUMBER: Any = 0.9
 ARRAYS: Any = [np.ones(3)]
 
 
@@ -222,6 +223,8 @@ ARRAYS: Any = [np.ones(3)]
     (lambda: optim.SGD([P], weight_decay=-0.1), ValueError, "weight_decay should be"),
     (lambda: optim.SGD([P], momentum=-0.1), ValueError, "momentum should be"),
     (lambda: optim.SGD([P], nesterov=True), ValueError, "nesterov needs a momentum above 0 and no dampening"),
+    (lambda: optim.Adam([P], betas=NUMBER), ValueError, r"betas should be two numbers, as \(0.9, 0.999\), got 0.9"),
+    (lambda: optim.SGD([mc.Tensor(np.broadcast_to(np.ones(1), 3))], 0.1), ValueError, r"parameter 0, of shape \(3,\), is read-only memory"),
     (lambda: optim.Adam([P], betas=(0.9, 1.0)), ValueError, r"betas should be from 0 to below 1, got \(0.9, 1.0\)"),
     (lambda: optim.Adam([P], eps=-1.0), ValueError, "eps should be"),
     (lambda: optim.Adagrad([P], lr_decay=-1.0), ValueError, "lr_decay should be"),
