@@ -68,6 +68,9 @@ def _load(op: str, backend: str) -> Any:
     if backend not in FILES:
         raise ValueError(f"unknown backend {backend!r}: there are {', '.join(FILES)}")
     package = NEEDS.get(backend)
+    if backend == "cupy":
+        from .cuda import emulated
+        package = None if emulated() else package
     if package and importlib.util.find_spec(package) is None:
         raise ImportError(f"backend {backend!r} needs the package {package}, which is not installed; "
                           f"install it, or use the NumPy kernels: minicnn.use_backend('reference')")

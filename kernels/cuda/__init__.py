@@ -1,0 +1,15 @@
+"""CUDA: the third form of every operation, on a GPU, or on the CPU by the emulator.
+
+    common.cuh     what many kernels share: loops over elements, sums of warps and blocks
+    loader.py      load(__file__): the kernels of a gpu.cu, compiled when first called
+    memory.py      arrays on the device: empty, to_device, to_host
+    emulator/      the same .cu files on the CPU, checked
+
+Where the kernels run:  on a GPU if CuPy finds one;  on the CPU if MINICNN_CUDA=emulated says so (or checked: every load and store is
+watched for bounds and races).  The arrays of device "cuda" are CuPy's, or, emulated, NumPy's. CuPy and g++ load when first needed.
+"""
+from .loader import grid_for, load
+from .memory import empty, to_device, to_host
+from .where import available, emulated, emulation, mode
+
+__all__ = ["available", "emulated", "emulation", "empty", "grid_for", "load", "mode", "to_device", "to_host"]

@@ -1,0 +1,30 @@
+// What many kernels share.
+#pragma once
+
+// For each i from 0 to count − 1, by some thread of a grid of any size: neighbouring threads take neighbouring elements, so that the 32
+// loads of a warp lie in the same lines of memory.
+#define FOR_EACH(i, count) for (long i = blockIdx.x * (long)blockDim.x + threadIdx.x; i < (count); i += (long)blockDim.x * gridDim.x)
+
+constexpr unsigned ALL_LANES = 0xffffffffu;
+
+// The sum over the 32 lanes of a warp, in every lane. In five steps each lane adds what the lane at distance 16, 8, 4, 2, 1 has so far.
+template <typename T> __device__ inline T warp_sum(T v) {
+    for (int distance = 16; distance; distance /= 2) v += __shfl_xor_sync(ALL_LANES, v, distance);
+    return v;
+}
+
+template <typename T> __device__ inline T warp_max(T v) {
+    for (int distance = 16; distance; distance /= 2) v = max(v, __shfl_xor_sync(ALL_LANES, v, distance));
+    return v;
+}
+
+// The sum over a block of whole warps, in every thread: of each warp first, then of the warps' sums, in the same order in every run.
+template <typename T> __device__ inline T block_sum(T v) {
+    __shared__ T of_warps[32];
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
+    v = warp_sum(v);
+    __syncthreads();                    // an earlier call may still be reading of_warps
+    if (lane == 0) of_warps[warp] = v;
+    __syncthreads();
+    return warp_sum(lane < warps ? of_warps[lane] : T(0));
+}

@@ -1,0 +1,134 @@
+// Watches every load and store of a kernel.
+//
+// g++ -fsanitize=thread puts a call before each of them, __tsan_read4(address) and the like. Those functions are defined here, in the place
+// of ThreadSanitizer's own, and ask:
+//   is the address inside an array?      exactly: to the byte, of the arguments' arrays and of the shared ones
+//   is there a race?                     whether an earlier access of the same element by another thread, one of the two a write, is ordered
+//                                        before this one: by a barrier of the block, by a meeting of lanes of one warp; by nothing between
+//                                        two blocks. Two atomic accesses do not race.
+//   has it been written?                 a shared array holds nothing when its block begins
+// For each element (4 bytes) the last write and two reads are remembered: enough to find a race in some order of the threads.
+#include "runtime.h"
+
+namespace emulator {
+struct Access { int thread, phase, meetings, block; const void* code; };              // thread: its number + 1; 0: there was none
+struct Element { Access write, read, second; bool atomic; };
+static std::vector<std::vector<Element>> elements;                                    // of each region
+static Event* pending;
+
+void start_checker() {
+    pending = nullptr;
+    running.trace.reserve(running.trace_most);
+    elements.clear();
+    elements.resize(running.regions.size());
+    if (running.checking)
+        for (size_t i = 0; i < elements.size(); ++i) elements[i].assign(running.regions[i].size / running.regions[i].grain + 1, Element{});
+}
+
+void settle() {
+    if (!pending) return;
+    memcpy(&pending->value, running.regions[pending->region].start + pending->offset, pending->size < 8 ? pending->size : 8);
+    pending = nullptr;
+}
+
+static void report(Kind kind, int region, long offset, const Access& other, const void* code) {
+    for (auto& r : running.reports) if (r.kind == kind && r.region == region && r.code[0] == code && r.code[1] == other.code) return;
+    if (running.reports.size() < 64)
+        running.reports.push_back({kind, region, {running.block, other.block}, {(int)now->number, other.thread - 1}, offset, {code, other.code}});
+}
+
+static bool ordered(const Region& region, const Access& before) {
+    if (before.block != running.block) return region.shared;                          // a shared array is another one in each block
+    return before.thread - 1 == (int)now->number || before.phase != running.phase
+        || ((before.thread - 1) / 32 == (int)now->warp && before.meetings != (int)self()->meetings);
+}
+
+static bool races(const Region& region, const Access& before) { return before.thread && !ordered(region, before); }
+
+static int find(const char* place) {
+    static int last = 0;
+    auto inside = [&](const Region& r) { return place >= r.start && place < r.start + r.size; };
+    if (last < (int)running.regions.size() && inside(running.regions[last])) return last;
+    for (int i = 0; i < (int)running.regions.size(); ++i) if (inside(running.regions[i])) return last = i;
+    return -1;
+}
+
+static int nearest(const char* place) {                                               // behind an array rather than before one
+    auto gap = [&](const Region& r) { return place < r.start ? (r.start - place) * 4 : place - (r.start + r.size); };
+    int best = 0;
+    for (int i = 1; i < (int)running.regions.size(); ++i) if (gap(running.regions[i]) < gap(running.regions[best])) best = i;
+    return best;
+}
+
+static void remember(int k, long offset, int size, bool write, bool atomic, const void* code) {
+    const Region& region = running.regions[k];
+    const Access mine = {(int)now->number + 1, running.phase, (int)self()->meetings, running.block, code}, nobody = {};
+    for (long e = offset / region.grain; e <= (offset + size - 1) / region.grain; ++e) {
+        Element& s = elements[k][e];
+        const long place = e * region.grain;
+        if (races(region, s.write) && !(atomic && s.atomic)) report(write ? TWO_WRITES : READ_AFTER_WRITE, k, place, s.write, code);
+        if (write) {
+            if (races(region, s.read)) report(WRITE_AFTER_READ, k, place, s.read, code);
+            else if (races(region, s.second)) report(WRITE_AFTER_READ, k, place, s.second, code);
+            s.write = mine;
+            s.atomic = atomic;
+        } else if (region.shared && (!s.write.thread || s.write.block != running.block)) {
+            report(UNINITIALISED, k, place, nobody, code);
+        } else if (!s.read.thread || ordered(region, s.read)) {
+            s.read = mine;
+        } else {
+            s.second = mine;
+        }
+    }
+}
+
+static void watch(const void* address, int size, bool write, bool atomic, const void* code) {
+    const char* place = (const char*)address;
+    if (!running.checking || !now || (place >= running.stacks && place < running.stacks_end)) return;
+    settle();
+    const int k = find(place);
+    if (k < 0 || place + size > running.regions[k].start + running.regions[k].size) {
+        if (k < 0 && !write && place >= running.image && place < running.image_end) return;              // a constant
+        if (running.regions.empty()) fail("an access outside every array");
+        const int near = k < 0 ? nearest(place) : k;
+        const Access nobody = {};
+        report(write ? OUTSIDE_WRITE : OUTSIDE_READ, near, place - running.regions[near].start, nobody, code);
+        fail("out of bounds");                                                        // to go on would damage the process
+    }
+    const long offset = place - running.regions[k].start;
+    if (running.trace.size() < running.trace_most && (running.trace_block < 0 || running.trace_block == running.block)) {
+        Event event = {running.block, (int)now->number, running.phase, k, offset, code, size, atomic ? ATOMIC : write ? WRITES : READS, 0};
+        memcpy(&event.value, place, size < 8 ? size : 8);
+        running.trace.push_back(event);
+        if (write) pending = &running.trace.back();
+    }
+    remember(k, offset, size, write, atomic, code);
+    if (!atomic && running.preempt > 1 && random_number() % running.preempt == 0) {   // threads that overtake one another between barriers
+        self()->state = READY;
+        give_way();
+    }
+}
+
+void touch_atomically(const void* place, int size, const void* code) { watch(place, size, true, true, code); }
+}  // namespace emulator
+using namespace emulator;
+
+#define CODE __builtin_return_address(0)
+#define HOOKS(N)                                                                              \
+    FOR_PYTHON void __tsan_read##N(void* p) { watch(p, N, false, false, CODE); }              \
+    FOR_PYTHON void __tsan_write##N(void* p) { watch(p, N, true, false, CODE); }              \
+    FOR_PYTHON void __tsan_unaligned_read##N(void* p) { watch(p, N, false, false, CODE); }    \
+    FOR_PYTHON void __tsan_unaligned_write##N(void* p) { watch(p, N, true, false, CODE); }
+HOOKS(1) HOOKS(2) HOOKS(4) HOOKS(8) HOOKS(16)
+FOR_PYTHON void __tsan_read_range(void* p, long n) { watch(p, n, false, false, CODE); }
+FOR_PYTHON void __tsan_write_range(void* p, long n) { watch(p, n, true, false, CODE); }
+FOR_PYTHON void __tsan_init() {}
+FOR_PYTHON void __tsan_func_entry(void*) {}
+FOR_PYTHON void __tsan_func_exit() {}
+FOR_PYTHON void __ubsan_handle_out_of_bounds(void* data, uintptr_t index) {                   // -fsanitize=bounds: tile[16][k] with k ≥ 16
+    struct Place { const char* file; uint32_t line, column; }* place = (Place*)data;
+    if (now) fail("%s:%u: index %ld is outside an array of fixed size", place->file, place->line, (long)index);
+}
+
+FOR_PYTHON int emulator_reports(const Report** p) { *p = running.reports.data(); return running.reports.size(); }
+FOR_PYTHON long emulator_trace(const Event** p) { *p = running.trace.data(); return running.trace.size(); }

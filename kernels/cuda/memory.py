@@ -1,0 +1,33 @@
+"""Arrays on the device."""
+from typing import Any
+
+import numpy as np
+
+from .. import memory
+from .where import emulated
+
+
+def empty(shape, dtype) -> Any:
+    """An array of the shape on the device, with arbitrary content."""
+    if emulated():
+        return memory.empty(shape, dtype)
+    import cupy                                   # pyright: ignore[reportMissingImports]
+    return cupy.empty(shape, dtype)
+
+
+def to_device(array: np.ndarray) -> Any:
+    """A copy of a host array on the device."""
+    if emulated():
+        copy = memory.empty(array.shape, array.dtype)
+        copy[...] = array
+        return copy
+    import cupy                                   # pyright: ignore[reportMissingImports]
+    return cupy.asarray(array, order="C")
+
+
+def to_host(array: Any) -> np.ndarray:
+    """A copy of a device array on the host."""
+    if emulated():
+        return np.array(array)
+    import cupy                                   # pyright: ignore[reportMissingImports]
+    return cupy.asnumpy(array)
