@@ -23,6 +23,7 @@ def pytest_report_header():
     }.items() if find_spec(name) is None]
 
 
+MINUTES = "::test_narrower_registers"                # what takes minutes goes first, so that nobody waits for it alone at the end
 NETWORKS = ("models/test_gradients.py", "models/test_second_order.py", "models/test_overfit.py", "models/test_zoo.py", "oracle/test_zoo.py")
 
 
@@ -34,14 +35,17 @@ def group(nodeid: str) -> str:
     worker, and all later tests find it in the cache on disk.
     """
     file, _, test = nodeid.partition("::")
-    if file.endswith(NETWORKS):
+    if file.endswith(NETWORKS) or MINUTES in nodeid:
         return nodeid
     operation = re.search(r"\[(\w+)/", test)
     return f"{file} {operation[1]}" if operation and file.endswith("test_kernels.py") else file
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: (item.path.name != "test_kernels.py", group(item.nodeid) if item.path.name == "test_kernels.py" else ""))
+    def place(item) -> tuple:
+        kernels = item.path.name == "test_kernels.py"
+        return MINUTES not in item.nodeid, not kernels, group(item.nodeid) if kernels else ""
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,7 +7,6 @@ serves arrays (the first backward) and Tensors (a backward that can be different
 
 An input that was broadcast was used many times, so its gradient is the sum over the uses.
 """
-from functools import partial
 
 import numpy as np
 
@@ -43,7 +42,10 @@ class Elementwise(Op):
             dtype = np.dtype(np.float32)                  # exp of whole numbers, 1 / 2: floating point, as in PyTorch
         shapes = set(self.shapes)
         shape = shapes.pop() if len(shapes) == 1 else self.broadcast(self.shapes)
-        y, call = memory.empty(shape, dtype, self.device), partial(ufunc, casting="unsafe", dtype=dtype)
+        y = memory.empty(shape, dtype, self.device)
+
+        def call(*parts):
+            ufunc(*parts[:-1], out=parts[-1], casting="unsafe", dtype=dtype)
         with np.errstate(all="ignore"):                   # log(−1) is NaN, without a warning; detect_anomaly finds it
             if all(a.shape == shape for a in arrays):
                 by_parts(call, *arrays, y)

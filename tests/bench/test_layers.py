@@ -77,4 +77,4 @@ def test_operations_from_the_command_line(capsys, tmp_path, monkeypatch):
     assert all(row["error"] < 2e-6 and row["flops"] == 2 * 64 * 6 * 28 * 28 * 25 and 1 <= len(row["seconds"]) <= 2 for row in rows)
     assert (tmp_path / "f.svg").stat().st_size > 1000 and "LeNet conv1" in out and "of\nroofline" not in out and "GFLOP/s" in out
     assert cli.main(["bench", "conv2d", "--algorithm", "guess", "--shape", "LeNet conv1"]) == 2
-    assert "--algorithm guess: conv2d has direct" in capsys.readouterr().err
+    assert "--algorithm guess: conv2d has depthwise, direct" in capsys.readouterr().err

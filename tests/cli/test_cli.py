@@ -162,7 +162,7 @@ MISTAKES = [
     (("bench", "conv2d", "lenet5"), "minicnn bench: conv2d is an operation, lenet5 is for networks; measure them one after the other"),
     (("bench", "lenet5", "--shape", "VGG"), "minicnn bench: --shape is for operations, such as minicnn bench conv2d; there are "),
     (("bench", "conv2d", "--shape", "none"), "minicnn bench: --shape none: no shape of conv2d has this in its name; there are LeNet conv1"),
-    (("bench", "conv2d", "--algorithm", "none"), "minicnn bench: --algorithm none: conv2d has direct, "),
+    (("bench", "conv2d", "--algorithm", "none"), "minicnn bench: --algorithm none: conv2d has depthwise, direct, "),
     (("bench", "lenet5", "--all"), "minicnn bench: --all are all networks; leave out lenet5"),
     (("bench", "lenet5", "--json", "a.txt"), "minicnn bench: --json a.txt: the name should end in .json"),
     (("bench", "lenet5", "--chart", "none/a.png"), "minicnn bench: --chart none/a.png: there is no such folder"),

@@ -82,10 +82,10 @@ def test_the_machine_is_measured():
     from minicnn.kernels import memory, peak, simd
     a, b = np.ones((peak.STEPS, simd.ROWS), np.float32), np.ones((peak.ROUND, peak.COLUMNS), np.float32)
     c, offsets = np.zeros((2, simd.ROWS, peak.COLUMNS), np.float32), np.arange(peak.STEPS) % peak.ROUND * peak.COLUMNS
-    peak.multiply(2, 1, a, b, offsets, c)
+    peak.multiply.run(2, 1, a, b, offsets, c)
     assert (c == peak.STEPS).all()                                         # the operations that are counted are done
     x, y, z = np.zeros(1001), np.arange(1001.0), np.ones(1001)
-    peak.triad(x, y, z, 0.5)
+    peak.triad.run(peak.BLOCKS, x, y, z, 0.5)
     assert np.array_equal(x, y + 0.5)
     before = memory.statistics()["live"]
     assert 1e8 < peak.fma_peak(0.01) < 1e14 and kernels.memory.statistics()["live"] == before
