@@ -2,6 +2,7 @@
 
     common.cuh     what many kernels share: loops over elements, sums of warps and blocks
     loader.py      load(__file__): the kernels of a gpu.cu, compiled when first called
+    product.py     matmul: cuBLAS
     memory.py      arrays on the device: empty, to_device, to_host
     emulator/      the same .cu files on the CPU, checked
 
@@ -10,6 +11,8 @@ watched for bounds and races).  The arrays of device "cuda" are CuPy's, or, emul
 """
 from .loader import grid_for, load
 from .memory import empty, to_device, to_host
-from .where import available, emulated, emulation, mode
+from .product import matmul
+from .where import allow_tf32, available, emulated, emulation, mode, tf32_allowed
 
-__all__ = ["available", "emulated", "emulation", "empty", "grid_for", "load", "mode", "to_device", "to_host"]
+__all__ = ["allow_tf32", "available", "emulated", "emulation", "empty", "grid_for", "load", "matmul", "mode", "tf32_allowed", "to_device",
+           "to_host"]

@@ -28,3 +28,24 @@ template <typename T> __device__ inline T block_sum(T v) {
     __syncthreads();
     return warp_sum(lane < warps ? of_warps[lane] : T(0));
 }
+
+// 16 bytes of an array, the most that a thread reads or writes with one instruction: 4 floats or 2 doubles. Where memory is what a kernel
+// waits for, it goes by packs, and does what is left over number by number:
+//
+//     const long packs = packs_of(count, x, y);
+//     FOR_EACH(i, packs) { const Pack<T> a = pack(x)[i]; …; pack(y)[i] = b; }
+//     FOR_EACH_FROM(packs * Pack<T>::COUNT, i, count) …
+template <typename T> struct alignas(16) Pack {
+    static constexpr int COUNT = 16 / sizeof(T);
+    T v[COUNT];
+};
+template <typename T> __device__ inline Pack<T>* pack(T* p) { return reinterpret_cast<Pack<T>*>(p); }
+template <typename T> __device__ inline const Pack<T>* pack(const T* p) { return reinterpret_cast<const Pack<T>*>(p); }
+#define FOR_EACH_FROM(start, i, count) \
+    for (long i = (start) + blockIdx.x * (long)blockDim.x + threadIdx.x; i < (count); i += (long)blockDim.x * gridDim.x)
+
+// How many packs there are in arrays of so many numbers: none where one of them does not begin at a multiple of 16 bytes.
+template <typename T> __device__ inline long packs_of(long count, const T* a, const T* b, const T* c = nullptr, const T* d = nullptr) {
+    const unsigned long places = (unsigned long)a | (unsigned long)b | (unsigned long)c | (unsigned long)d;
+    return places % 16 ? 0 : count / Pack<T>::COUNT;
+}

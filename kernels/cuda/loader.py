@@ -1,20 +1,23 @@
 """The kernels of a gpu.cu: compiled when one of them is first called, by CuPy for a GPU, by the emulator for the CPU.
 
-    kernels = load(__file__)                       gpu.cu beside this file
+    kernels = load(__file__)                                       gpu.cu beside this file
     kernels.forward(*grid_for(count), (x, y, np.int32(count)))
 
 A kernel that is a template of a type, `template <typename T> __global__ void forward(const T* x, …)`, is compiled for float and double,
-and the call takes the one of the first floating-point array among the arguments. NumPy's scalars pass as they are: np.int32 for int,
-x.dtype.type for T.
+and the call takes the one of the first floating-point array among the arguments. What a template has more of parameters is said:
+
+    kernels = load(__file__, forms=("value<{T}, Relu>", "value<{T}, Tanh>"))
+    kernels["value<{T}, Relu>"](…)
+
+NumPy's scalars pass as they are: np.int32 for int, np.int64 for long, x.dtype.type for T.
 """
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from . import where
 
 HERE = Path(__file__).resolve().parent
-OPTIONS = ("-std=c++17", f"-I{HERE}")
 TYPES = {"f4": "float", "f8": "double"}
 BLOCK = 256                                        # threads
 BLOCKS = 4096                                      # of a grid: more than a GPU runs at once, so that a loop over the rest costs nothing
@@ -22,59 +25,65 @@ BLOCKS = 4096                                      # of a grid: more than a GPU 
 
 def grid_for(count: int, block: int = BLOCK) -> tuple[tuple[int], tuple[int]]:
     """(grid, block) for kernels that loop over so many elements, whatever the grid."""
-    return (max(1, min(BLOCKS, -(-count // block))),), (block,)
+    return (max(1, min(BLOCKS, -(-int(count) // block))),), (block,)
 
 
-def load(file: str, source: str = "gpu.cu") -> "Kernels":
-    """The kernels of a source beside a file."""
-    return Kernels(Path(file).resolve().with_name(source))
+def load(file: str, source: str = "gpu.cu", forms: tuple[str, ...] = ()) -> "Kernels":
+    """The kernels of a source beside a file.  forms: the templates of more than one type that are compiled."""
+    return Kernels(Path(file).resolve().with_name(source), forms)
 
 
 class Kernels:
     """kernels.NAME(grid, block, arguments, shared_mem=0) launches NAME."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, forms: tuple[str, ...]):
+        self.path, self.forms = path, forms
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+    def __getitem__(self, name: str) -> Callable[..., None]:
+        return lambda grid, block, arguments, shared_mem=0: self.launch(name, grid, block, arguments, shared_mem)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name.startswith("__"):
             raise AttributeError(name)
-        return lambda grid, block, arguments, shared_mem=0: launch(self.path, name, grid, block, arguments, shared_mem)
+        return self[name]
+
+    @property
+    def instances(self) -> tuple[str, ...]:
+        return instances(self.path, self.forms)
+
+    def module(self, mode: str | None = None) -> Any:
+        """cupy.RawModule, or the emulator's."""
+        return module(self.path, self.forms, mode or where.mode())
+
+    def launch(self, name: str, grid, block, arguments, shared_mem: int = 0) -> None:
+        kind = next((TYPES.get(a.dtype.str[1:]) for a in arguments if getattr(a, "shape", ()) and a.dtype.kind == "f"), None)
+        chosen = next((n for n in (name, name.format(T=kind), f"{name}<{kind}>") if n in self.instances), None)
+        if chosen is None:
+            raise ValueError(f"{self.path.parent.name}/{self.path.name} has no kernel {name!r} for these arguments; "
+                             f"there are {', '.join(self.instances)}")
+        extra = {} if where.mode() == "gpu" else where.launching
+        self.module().get_function(chosen)(grid, block, tuple(arguments), shared_mem=shared_mem, **extra)
 
 
 @lru_cache(maxsize=None)
-def source_of(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=None)
-def instances(path: Path) -> tuple[str, ...]:
+def instances(path: Path, forms: tuple[str, ...]) -> tuple[str, ...]:
     """What is compiled of a source: "forward<float>", "forward<double>", "count" …"""
     from .emulator.build import templates
-    found = []
-    for name, parameters in templates(source_of(path)).items():
-        found += [name] if parameters is None else [f"{name}<{kind}>" for kind in TYPES.values()]
-    return tuple(found)
+    found = [form.format(T=kind) for form in forms for kind in TYPES.values()]
+    for name, parameters in templates(path.read_text(encoding="utf-8")).items():
+        if parameters is None:
+            found.append(name)
+        elif "," not in parameters:
+            found += [f"{name}<{kind}>" for kind in TYPES.values()]
+    return tuple(dict.fromkeys(found))
 
 
 @lru_cache(maxsize=None)
-def module(path: Path, mode: str) -> Any:
-    """The compiled source: cupy.RawModule, or the emulator's."""
+def module(path: Path, forms: tuple[str, ...], mode: str) -> Any:
+    given = {"code": path.read_text(encoding="utf-8"), "options": ("-std=c++17", f"-I{HERE}", f"-I{path.parent}"),
+             "name_expressions": instances(path, forms)}
     if mode == "gpu":
         import cupy                                # pyright: ignore[reportMissingImports]
-        return cupy.RawModule(code=source_of(path), options=OPTIONS, name_expressions=instances(path))
+        return cupy.RawModule(**given)
     from .emulator import RawModule
-    file = f"{path.parent.name}/{path.name}"
-    return RawModule(code=source_of(path), options=OPTIONS, name_expressions=instances(path), mode=mode, file=file)
-
-
-def launch(path: Path, name: str, grid, block, arguments, shared_mem: int = 0) -> None:
-    kernels = instances(path)
-    if name not in kernels:
-        kind = next((TYPES[a.dtype.str[1:]] for a in arguments if hasattr(a, "shape") and a.shape != () and a.dtype.kind == "f"), None)
-        if f"{name}<{kind}>" not in kernels:
-            raise ValueError(f"{path.parent.name}/{path.name} has no kernel {name!r} for these arguments; there are {', '.join(kernels)}")
-        name = f"{name}<{kind}>"
-    mode = where.mode()
-    extra = where.launching if mode != "gpu" else {}
-    module(path, mode).get_function(name)(grid, block, tuple(arguments), shared_mem=shared_mem, **extra)
+    return RawModule(**given, mode=mode, file=f"{path.parent.name}/{path.name}")

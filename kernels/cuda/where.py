@@ -8,6 +8,7 @@ from typing import Any
 
 MODES = {"": "gpu", "gpu": "gpu", "emulated": "fast", "checked": "check"}          # MINICNN_CUDA -> how kernels run
 _chosen: list[str] = []
+_tf32 = [os.environ.get("MINICNN_TF32", "0") == "1"]
 launching: dict[str, Any] = {}                    # how the emulator launches: seed, preempt (see emulator/module.py)
 
 
@@ -37,6 +38,16 @@ def emulation(mode: str = "fast", **how) -> Iterator[None]:
         _chosen.pop()
         launching.clear()
         launching.update(before)
+
+
+def allow_tf32(yes: bool = True) -> None:
+    """Whether products of float32 may run on tensor cores, which round the factors to 10 bits of mantissa (errors of about 10⁻³).
+    Not, unless this or MINICNN_TF32=1 says so."""
+    _tf32[0] = bool(yes)
+
+
+def tf32_allowed() -> bool:
+    return _tf32[0]
 
 
 @lru_cache(maxsize=1)

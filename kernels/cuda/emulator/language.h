@@ -70,7 +70,7 @@ template <class T> constexpr const char* letters() {
     LETTERS(float, "f4") LETTERS(double, "f8") LETTERS(bool, "b1") LETTERS(int, "i4") LETTERS(unsigned, "u4")
     LETTERS(long, "i8") LETTERS(unsigned long, "u8") LETTERS(long long, "i8") LETTERS(unsigned long long, "u8")
     LETTERS(signed char, "i1") LETTERS(unsigned char, "u1") LETTERS(short, "i2") LETTERS(unsigned short, "u2")
-    return "?";
+    return form == 0 ? "?" : form == 1 ? "*?" : "*c?";
 }
 template <class... A> struct Signature {
     template <void (*F)(A...), size_t... I> UNCHECKED static void run(void** a, std::index_sequence<I...>) { F(*(A*)a[I]...); }
