@@ -124,10 +124,10 @@ template <typename T> __global__ void add_bias(T* __restrict__ y, const T* __res
     FOR_EACH(i, (long)N * K * plane) y[i] += bias[i / plane % K];
 }
 
-// ---- tiles: a grid of (columns of tiles, rows of tiles, groups · parts)
+// ---- tiles: a grid of (columns of tiles, rows of tiles, groups · parts); two blocks share a multiprocessor, with 128 registers a thread
 
 template <typename T>
-__global__ void __launch_bounds__(THREADS) forward_tiles(const T* __restrict__ x, const T* __restrict__ w, const T* __restrict__ bias,
+__global__ void __launch_bounds__(THREADS, 2) forward_tiles(const T* __restrict__ x, const T* __restrict__ w, const T* __restrict__ bias,
                                                          T* __restrict__ y, const Geometry* shape) {
     const Geometry z = *shape;
     const int group = blockIdx.z, plane = z.P * z.Q, taps = z.C * z.R * z.S;
@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(THREADS) forward_tiles(const T* __restrict__ x
 }
 
 template <typename T>
-__global__ void __launch_bounds__(THREADS) gradient_x_tiles(const T* __restrict__ g, const T* __restrict__ w, T* __restrict__ dx,
+__global__ void __launch_bounds__(THREADS, 2) gradient_x_tiles(const T* __restrict__ g, const T* __restrict__ w, T* __restrict__ dx,
                                                             const Geometry* shape) {
     const Geometry z = *shape;
     const int group = blockIdx.z, plane = z.H * z.W;
@@ -147,7 +147,7 @@ __global__ void __launch_bounds__(THREADS) gradient_x_tiles(const T* __restrict_
 // The sum over all outputs is long and the result small: `parts` blocks take a part of the sum each, and sum_parts adds them up in order.
 // partial (parts, G·K, C·R·S).
 template <typename T>
-__global__ void __launch_bounds__(THREADS) gradient_weight_tiles(const T* __restrict__ x, const T* __restrict__ g, T* __restrict__ partial,
+__global__ void __launch_bounds__(THREADS, 2) gradient_weight_tiles(const T* __restrict__ x, const T* __restrict__ g, T* __restrict__ partial,
                                                                  const Geometry* shape, int parts) {
     const Geometry z = *shape;
     const int group = blockIdx.z % z.G, part = blockIdx.z / z.G, taps = z.C * z.R * z.S;

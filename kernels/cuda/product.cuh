@@ -34,10 +34,12 @@ __device__ void product(int M, int N, int begin, int end, const A& a, const B& b
     T next_a[EACH], next_b[EACH], sums[4][4] = {};
 
     const auto fetch = [&](int k0) {
+#pragma unroll
         for (int i = 0; i < EACH; ++i) {
             const int m = m0 + a_row + i * (THREADS / DEPTH), k = k0 + a_step;
             next_a[i] = m < M && k < end ? a(m, k) : T(0);
         }
+#pragma unroll
         for (int i = 0; i < EACH; ++i) {
             const int k = k0 + b_step + i * (THREADS / TILE);
             next_b[i] = b_inside && k < end ? b(seen, k) : T(0);
@@ -46,7 +48,9 @@ __device__ void product(int M, int N, int begin, int end, const A& a, const B& b
 
     fetch(begin);
     for (int k0 = begin; k0 < end; k0 += DEPTH) {
+#pragma unroll
         for (int i = 0; i < EACH; ++i) As[a_step][a_row + i * (THREADS / DEPTH)] = next_a[i];
+#pragma unroll
         for (int i = 0; i < EACH; ++i) Bs[b_step + i * (THREADS / TILE)][b_column] = next_b[i];
         __syncthreads();
         if (k0 + DEPTH < end) fetch(k0 + DEPTH);
@@ -58,7 +62,9 @@ __device__ void product(int M, int N, int begin, int end, const A& a, const B& b
                 for (int j = 0; j < 4; ++j) sums[i][j] += As[k][row + i] * Bs[k][column + j];
         __syncthreads();
     }
+#pragma unroll
     for (int i = 0; i < 4; ++i)
+#pragma unroll
         for (int j = 0; j < 4; ++j)
             if (m0 + row + i < M && n0 + column + j < N) c(m0 + row + i, n0 + column + j, sums[i][j]);
 }

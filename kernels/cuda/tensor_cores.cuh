@@ -44,17 +44,21 @@ __device__ void product_tf32(int M, int N, int begin, int end, const A& a, const
     float next_a[FETCHED], next_b[FETCHED], sums[2][4][4] = {};
 
     const auto fetch = [&](int k0) {
+#pragma unroll
         for (int i = 0; i < FETCHED; ++i) {
             const int m = m0 + a_row + i * (WARPS_THREADS / DEPTH), k = k0 + a_step;
             next_a[i] = m < M && k < end ? a(m, k) : 0.f;
         }
+#pragma unroll
         for (int i = 0; i < FETCHED; ++i) {
             const int k = k0 + b_step + i * (WARPS_THREADS / TILE);
             next_b[i] = b_inside && k < end ? b(seen, k) : 0.f;
         }
     };
     const auto keep = [&](int buffer) {
+#pragma unroll
         for (int i = 0; i < FETCHED; ++i) As[buffer][a_row + i * (WARPS_THREADS / DEPTH)][a_step] = to_tf32(next_a[i]);
+#pragma unroll
         for (int i = 0; i < FETCHED; ++i) Bs[buffer][b_step + i * (WARPS_THREADS / TILE)][b_column] = to_tf32(next_b[i]);
     };
 
@@ -68,18 +72,27 @@ __device__ void product_tf32(int M, int N, int begin, int end, const A& a, const
 #pragma unroll
         for (int k = 0; k < DEPTH; k += 8) {
             unsigned rows[2][4], columns[4][2];
+#pragma unroll
             for (int i = 0; i < 2; ++i)
+#pragma unroll
                 for (int r = 0; r < 4; ++r) rows[i][r] = As[buffer][warp_m + i * 16 + g + r % 2 * 8][k + q + r / 2 * 4];
+#pragma unroll
             for (int j = 0; j < 4; ++j)
+#pragma unroll
                 for (int r = 0; r < 2; ++r) columns[j][r] = Bs[buffer][k + q + r * 4][warp_n + j * 8 + g];
+#pragma unroll
             for (int i = 0; i < 2; ++i)
+#pragma unroll
                 for (int j = 0; j < 4; ++j) mma_m16n8k8_tf32(sums[i][j], rows[i], columns[j]);
         }
         if (more) keep(buffer ^ 1);                 // nobody reads that one any more: all have passed the barrier behind its last use
         __syncthreads();
     }
+#pragma unroll
     for (int i = 0; i < 2; ++i)
+#pragma unroll
         for (int j = 0; j < 4; ++j)
+#pragma unroll
             for (int e = 0; e < 4; ++e) {
                 const int m = m0 + warp_m + i * 16 + g + e / 2 * 8, n = n0 + warp_n + j * 8 + q * 2 + e % 2;
                 if (m < M && n < N) c(m, n, sums[i][j][e]);

@@ -31,10 +31,11 @@ def test_it_compiles_without_spills(path, architecture):
 
 
 def test_a_spill_would_be_seen():
-    source = "extern \"C\" __global__ void k(float* x, int n) { float a[64]; for (int i = 0; i < 64; ++i) a[i] = x[i * 3]; " \
-             "for (int r = 0; r < n; ++r) for (int i = 0; i < 64; ++i) a[i] = a[i] * a[(i + 1) % 64] + r; " \
-             "for (int i = 0; i < 64; ++i) x[i] = a[i]; }"
-    assert nvrtc.spills(nvrtc.compile(source, "sm_80", ("-maxrregcount=32",), ())).get("k", 0) > 0
+    """Sixty-four numbers in 32 registers."""
+    loop = "_Pragma(\"unroll\") for (int i = 0; i < 64; ++i) "
+    source = (f"extern \"C\" __global__ void k(float* x, int n) {{ float a[64]; {loop} a[i] = x[i * n];"
+              f"for (int r = 0; r < n; ++r) {{ {loop} a[i] = a[i] * a[(i + 1) % 64] + r; }} {loop} x[i] = a[i]; }}")
+    assert nvrtc.spills(nvrtc.compile(source, "sm_80", ("-maxrregcount=32",), ()))["k"] > 0
 
 
 def test_nonsense_is_refused():
