@@ -17,7 +17,7 @@ def axis(mode: str, n: int, m: int, scale: float | None, how: str, align_corners
     """On the device: first and second of the m outputs, begin and end of the n inputs, and the weights (struct Axis of gpu.cu)."""
     first, second, weight = taps(n, m, scale, how, align_corners)
     begin, end = np.searchsorted(second, np.arange(n), "left"), np.searchsorted(first, np.arange(n), "right")
-    return cuda.to_device(np.concatenate([first, second, begin, end]).astype(np.int32)), cuda.to_device(weight)
+    return cuda.table([*first, *second, *begin, *end], np.int32), cuda.to_device(weight)
 
 
 def forward(x, *, size, scale, mode, align_corners):

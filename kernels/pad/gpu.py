@@ -14,8 +14,8 @@ kernels = load(__file__)
 @lru_cache(maxsize=512)
 def axes(mode: str, sizes: tuple[int, ...], padding: tuple[tuple[int, int], ...]) -> Any:
     """struct Axis of gpu.cu for each padded axis, on the device.  mode: that of CUDA."""
-    return cuda.to_device(np.array([(n, n + before + after, before, max(-before, 0), n + min(before, 0) + min(after, 0))
-                                    for n, (before, after) in zip(sizes, padding)], np.int32))
+    return cuda.table([(n, n + before + after, before, max(-before, 0), n + min(before, 0) + min(after, 0))
+                       for n, (before, after) in zip(sizes, padding)], np.int32)
 
 
 def copy(x, shape, padding, mode, value):

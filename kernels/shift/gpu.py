@@ -12,14 +12,14 @@ kernels = load(__file__)
 
 
 @lru_cache(maxsize=512)
-def table(mode: str, offsets: tuple[tuple[int, int], ...]) -> Any:
-    """The offsets on the device, (C, 2).  mode: that of CUDA."""
-    return cuda.to_device(np.array(offsets, np.int64).reshape(-1, 2))
+def on_device(mode: str, offsets: tuple[tuple[int, int], ...]) -> Any:
+    """The offsets, (C, 2).  mode: that of CUDA."""
+    return cuda.table(offsets, np.int64)
 
 
 def move(x, offsets, sign):
     y, i32 = empty(x.shape, x.dtype), np.int32
-    arguments = x, y, table(cuda.mode(), offsets), i32(sign), *map(i32, x.shape[1:]), np.int64(x.size)
+    arguments = x, y, on_device(cuda.mode(), offsets), i32(sign), *map(i32, x.shape[1:]), np.int64(x.size)
     kernels.move(*grid_for(x.size), arguments)
     return y
 
