@@ -25,6 +25,11 @@ def to_device(array: np.ndarray) -> Any:
     return cupy.asarray(array, order="C")
 
 
+def table(numbers, dtype) -> Any:
+    """A table on the device, of numbers that the host has worked out: shapes, offsets, windows.  Keep it: to move it costs a launch."""
+    return to_device(np.array(numbers, dtype))
+
+
 def to_host(array: Any) -> np.ndarray:
     """A copy of a device array on the host."""
     if emulated():

@@ -30,7 +30,10 @@ class _Entry(ctypes.Structure):
 
 @dataclass
 class Library:
-    """What was compiled.  shared: (name, address, size, whether its size is the launch's) of the shared arrays; image: where it lies."""
+    """What was compiled.
+
+    shared: (name, address, size, whether its size is the launch's) of the shared arrays; image: from where to where it has its constants
+    """
     path: Path
     handle: ctypes.CDLL
     entries: dict[str, _Entry]
@@ -43,7 +46,8 @@ def compiler() -> str:
     """The path of g++.  CudaError, with what to do, where there is none."""
     found = shutil.which(os.environ.get("CXX") or "g++")
     if sys.platform != "linux" or found is None:
-        why = "is not installed; e.g. 'apt-get install g++'" if sys.platform == "linux" else f"is used on Linux alone, not on {sys.platform}"
+        here = sys.platform
+        why = "is not installed; e.g. 'apt-get install g++'" if here == "linux" else f"is used on Linux alone, not on {here}"
         raise CudaError(f"emulated CUDA needs the compiler g++, which {why}")
     return found
 
@@ -121,11 +125,13 @@ def compiled(source: str, file: str, names: Sequence[str], mode: str, options: S
 def loaded(path: Path, names: Sequence[str], dynamic: Sequence[str]) -> Library:
     handle = ctypes.CDLL(str(path))
     table = ctypes.addressof(ctypes.c_char.in_dll(handle, "emulator_table"))
-    symbols = [line.split(maxsplit=3) for line in run("nm", "-S", "-C", "--defined-only", path).splitlines()]
-    placed = [(name, int(at, 16), int(size, 16), kind) for at, size, kind, name in (s for s in symbols if len(s) == 4)]
-    base = table - next(at for name, at, _, _ in placed if name == "emulator_table")
+    lines = run("nm", "-S", "-C", "--defined-only", "--format=sysv", path).splitlines()
+    symbols = [line.rsplit("|", 6) for line in lines if line.endswith("|.bss")]               # name, at, class, type, size, line, section
+    placed = [(s[0].strip(), int(s[1], 16), int(s[4], 16)) for s in symbols if s[4].strip()]
+    base = table - next(at for name, at, _ in placed if name == "emulator_table")
+    constants = min(at for _, at, _ in placed)                                                # lie before what begins as zeros
     # Shared arrays are the static arrays of functions, and the dynamic ones; what the emulator has is in its namespace.
-    shared = [(name, base + at, size, name in dynamic) for name, at, size, kind in placed
-              if kind in "bBuvV" and "emulator" not in name and (name in dynamic or "::" in name) and not name.startswith("guard variable")]
+    shared = [(name, base + at, size, name in dynamic) for name, at, size in placed
+              if "emulator" not in name and (name in dynamic or "::" in name) and not name.startswith("guard variable")]
     entries = (_Entry * len(names)).from_address(table)
-    return Library(path, handle, dict(zip(names, entries)), base, (base, base + max(at + size for _, at, size, _ in placed)), shared)
+    return Library(path, handle, dict(zip(names, entries)), base, (base, base + constants), shared)

@@ -9,9 +9,10 @@
 //   has it been written?                 a shared array holds nothing when its block begins
 // For each element (4 bytes) the last write and two reads are remembered: enough to find a race in some order of the threads.
 #include "runtime.h"
+#include <algorithm>
 
 namespace emulator {
-struct Access { int thread, phase, meetings, block; const void* code; };              // thread: its number + 1; 0: there was none
+struct Access { int thread, phase, meetings, block; unsigned bytes; const void* code; };  // thread: its number + 1; 0: there was none
 struct Element { Access write, read, second; bool atomic; };
 static std::vector<std::vector<Element>> elements;                                    // of each region
 static Event* pending;
@@ -43,7 +44,9 @@ static bool ordered(const Region& region, const Access& before) {
         || ((before.thread - 1) / 32 == (int)now->warp && before.meetings != (int)self()->meetings);
 }
 
-static bool races(const Region& region, const Access& before) { return before.thread && !ordered(region, before); }
+static bool races(const Region& region, const Access& before, unsigned bytes) {     // bytes: a bit for each of the element
+    return before.thread && (before.bytes & bytes) && !ordered(region, before);
+}
 
 static int find(const char* place) {
     static int last = 0;
@@ -62,18 +65,24 @@ static int nearest(const char* place) {                                         
 
 static void remember(int k, long offset, int size, bool write, bool atomic, const void* code) {
     const Region& region = running.regions[k];
-    const Access mine = {(int)now->number + 1, running.phase, (int)self()->meetings, running.block, code}, nobody = {};
+    Access mine = {(int)now->number + 1, running.phase, (int)self()->meetings, running.block, 0, code};
+    const Access nobody = {};
     for (long e = offset / region.grain; e <= (offset + size - 1) / region.grain; ++e) {
         Element& s = elements[k][e];
         const long place = e * region.grain;
-        if (races(region, s.write) && !(atomic && s.atomic)) report(write ? TWO_WRITES : READ_AFTER_WRITE, k, place, s.write, code);
+        const long from = std::max(offset - place, 0L), to = std::min(offset + size - place, (long)region.grain);
+        mine.bytes = (1u << to) - (1u << from);
+        if (races(region, s.write, mine.bytes) && !(atomic && s.atomic))
+            report(write ? TWO_WRITES : READ_AFTER_WRITE, k, place, s.write, code);
+        const bool empty = region.shared && (!s.write.thread || s.write.block != running.block);
+        if (empty && (atomic || !write)) report(UNINITIALISED, k, place, nobody, code);
         if (write) {
-            if (races(region, s.read)) report(WRITE_AFTER_READ, k, place, s.read, code);
-            else if (races(region, s.second)) report(WRITE_AFTER_READ, k, place, s.second, code);
+            if (races(region, s.read, mine.bytes)) report(WRITE_AFTER_READ, k, place, s.read, code);
+            else if (races(region, s.second, mine.bytes)) report(WRITE_AFTER_READ, k, place, s.second, code);
             s.write = mine;
             s.atomic = atomic;
-        } else if (region.shared && (!s.write.thread || s.write.block != running.block)) {
-            report(UNINITIALISED, k, place, nobody, code);
+        } else if (empty) {
+            continue;
         } else if (!s.read.thread || ordered(region, s.read)) {
             s.read = mine;
         } else {
@@ -82,7 +91,8 @@ static void remember(int k, long offset, int size, bool write, bool atomic, cons
     }
 }
 
-static void watch(const void* address, int size, bool write, bool atomic, const void* code) {
+// multiple: what the address should be a multiple of, as the type of the access promises it.
+static void watch(const void* address, int size, bool write, bool atomic, const void* code, int multiple = 1) {
     const char* place = (const char*)address;
     if (!running.checking || !now || (place >= running.stacks && place < running.stacks_end)) return;
     settle();
@@ -96,6 +106,11 @@ static void watch(const void* address, int size, bool write, bool atomic, const 
         fail("out of bounds");                                                        // to go on would damage the process
     }
     const long offset = place - running.regions[k].start;
+    if ((uintptr_t)place % multiple) {
+        const Access nobody = {};
+        report(MISALIGNED, k, offset, nobody, code);
+        fail("an access of %d bytes at an address which is no multiple of %d", size, multiple);
+    }
     if (running.trace.size() < running.trace_most && (running.trace_block < 0 || running.trace_block == running.block)) {
         Event event = {running.block, (int)now->number, running.phase, k, offset, code, size, atomic ? ATOMIC : write ? WRITES : READS, 0};
         memcpy(&event.value, place, size < 8 ? size : 8);
@@ -115,8 +130,8 @@ using namespace emulator;
 
 #define CODE __builtin_return_address(0)
 #define HOOKS(N)                                                                              \
-    FOR_PYTHON void __tsan_read##N(void* p) { watch(p, N, false, false, CODE); }              \
-    FOR_PYTHON void __tsan_write##N(void* p) { watch(p, N, true, false, CODE); }              \
+    FOR_PYTHON void __tsan_read##N(void* p) { watch(p, N, false, false, CODE, N); }           \
+    FOR_PYTHON void __tsan_write##N(void* p) { watch(p, N, true, false, CODE, N); }           \
     FOR_PYTHON void __tsan_unaligned_read##N(void* p) { watch(p, N, false, false, CODE); }    \
     FOR_PYTHON void __tsan_unaligned_write##N(void* p) { watch(p, N, true, false, CODE); }
 HOOKS(1) HOOKS(2) HOOKS(4) HOOKS(8) HOOKS(16)

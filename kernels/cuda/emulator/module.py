@@ -66,7 +66,8 @@ class Kernel:
                 self.regions.append((name, array))
         for name, address, size, dynamic in self.module.library.shared:
             size = min(size, shared_mem) if dynamic else size
-            if size:
+            owner = name.partition("(")[0].removeprefix("void ")
+            if size and (owner == self.name or owner not in self.module.kernels):            # not those of other kernels
                 regions.append((address, size, 4, 1))
                 self.regions.append((name, size))
         launch = self.module.library.handle.emulator_launch
@@ -85,8 +86,8 @@ class Kernel:
         sizes = [int(s) for three in (grid, block) for s in (*three, 1, 1)[:3]]
         gx, gy, gz, bx, by, bz = sizes
         if min(sizes) < 1 or bx * by * bz > THREADS or bz > DEPTH or max(gy, gz) > MOST or gx >= 1 << 31:
-            raise CudaError(f"{self.name}: no GPU can launch a grid of {gx}×{gy}×{gz} blocks of {bx}×{by}×{bz} threads; a block has at most "
-                            f"{THREADS} threads, {DEPTH} along z, a grid at most {MOST} blocks along y and z, and nothing is empty")
+            raise CudaError(f"{self.name}: no GPU can launch a grid of {gx}×{gy}×{gz} blocks of {bx}×{by}×{bz} threads; a block has at "
+                            f"most {THREADS} threads, {DEPTH} along z, a grid at most {MOST} blocks along y and z, and nothing is empty")
         if shared_mem > DYNAMIC:
             raise CudaError(f"{self.name}: {shared_mem} bytes of dynamic shared memory, more than {DYNAMIC}")
         return sizes

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 KINDS = {1: "read outside", 2: "write outside", 3: "race: a read of what another thread writes,", 4: "race: two threads write",
-         5: "race: a write of what another thread reads,", 6: "read of shared memory that nobody has written,"}
+         5: "race: a write of what another thread reads,", 6: "read of shared memory that nobody has written,",
+         7: "access at an address that the size of the access does not divide:"}
 
 
 class CudaError(RuntimeError):
@@ -51,8 +52,11 @@ def thread(number: int, block: tuple[int, ...]) -> str:
 
 def in_words(report: Report, regions: Sequence[tuple[str, Any]], lines: dict[int, str], block: tuple[int, ...]) -> str:
     name, array = regions[report.region]
+    where = place(array, name, report.offset)
+    if report.kind in (1, 2) and " of " not in where:             # it begins inside
+        where += ", and what lies behind the end"
     own, other = (lines.get(code or 0, "?") for code in report.code)
-    text = f"{KINDS[report.kind]} {place(array, name, report.offset)} at {own}, block {report.blocks[0]} " \
+    text = f"{KINDS[report.kind]} {where} at {own}, block {report.blocks[0]} " \
            f"thread {thread(report.threads[0], block)}"
     if report.kind in (3, 4, 5):
         text += f"; the other access at {other}, block {report.blocks[1]} thread {thread(report.threads[1], block)}"

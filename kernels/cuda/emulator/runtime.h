@@ -26,7 +26,7 @@ struct Fiber : Thread {
 struct Region { char* start; long size; int grain, shared; };                      // an array of the arguments, or a shared one
 struct Report { int kind, region, blocks[2], threads[2]; long offset; const void* code[2]; };
 struct Event { int block, thread, phase, region; long offset; const void* code; int size, act; uint64_t value; };
-enum Kind { OUTSIDE_READ = 1, OUTSIDE_WRITE, READ_AFTER_WRITE, TWO_WRITES, WRITE_AFTER_READ, UNINITIALISED };
+enum Kind { OUTSIDE_READ = 1, OUTSIDE_WRITE, READ_AFTER_WRITE, TWO_WRITES, WRITE_AFTER_READ, UNINITIALISED, MISALIGNED };
 enum Act { READS, WRITES, ATOMIC = 3 };
 
 inline Fiber* self() { return static_cast<Fiber*>(now); }
