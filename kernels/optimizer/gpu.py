@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from .. import cuda
+from ..cuda.loader import TYPES
 
 PIECE = 8192                             # numbers: a multiple of 16 bytes, so that the pieces of an array begin where 16 bytes begin
 GRID = 4096                              # blocks at most
-TYPES = {"f4": "float", "f8": "double"}
 
 kernels = cuda.load(__file__)
 
