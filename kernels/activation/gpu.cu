@@ -15,7 +15,7 @@ __device__ inline double logistic(double x) {                    // by e^(−|x|
 __device__ inline double normal_distribution(double x) { return 0.5 * erfc(-ROOT_HALF * x); }
 __device__ inline double cube_slope(double x) { return SLOPE * (x + 0.044715 * x * x * x); }
 
-// value(x, a) and gradient(g, kept, a): a is the option; kept the output where gpu.py says so, else the input. NaN is not ≤ 0 and travels on.
+// value(x, a) and gradient(g, kept, a): a is the option; kept the output where gpu.py says so, else the input. NaN is not ≤ 0: it travels.
 #define FORMULA(NAME, KEPT, VALUE, GRADIENT)                                                       \
     struct NAME {                                                                                  \
         __device__ static double value(double x, double a) { return VALUE; }                       \

@@ -4,7 +4,8 @@ import numpy as np
 from ..cuda import empty, grid_for, load
 from . import output_shape
 
-FORMULAS = ("Relu", "Relu6", "LeakyRelu", "Elu", "Sigmoid", "Tanh", "ScaledTanh", "Silu", "GeluExact", "GeluTanh", "HardSigmoid", "HardSwish")
+FORMULAS = ("Relu", "Relu6", "LeakyRelu", "Elu", "Sigmoid", "Tanh", "ScaledTanh", "Silu", "GeluExact", "GeluTanh", "HardSigmoid",
+            "HardSwish")
 kernels = load(__file__, forms=tuple(f"{kernel}<{{T}}, {formula}>" for kernel in ("value", "gradient") for formula in FORMULAS))
 
 

@@ -147,8 +147,8 @@ __global__ void __launch_bounds__(THREADS, 2) gradient_x_tiles(const T* __restri
 // The sum over all outputs is long and the result small: `parts` blocks take a part of the sum each, and sum_parts adds them up in order.
 // partial (parts, G·K, C·R·S).
 template <typename T>
-__global__ void __launch_bounds__(THREADS, 2) gradient_weight_tiles(const T* __restrict__ x, const T* __restrict__ g, T* __restrict__ partial,
-                                                                 const Geometry* shape, int parts) {
+__global__ void __launch_bounds__(THREADS, 2) gradient_weight_tiles(const T* __restrict__ x, const T* __restrict__ g,
+                                                                    T* __restrict__ partial, const Geometry* shape, int parts) {
     const Geometry z = *shape;
     const int group = blockIdx.z % z.G, part = blockIdx.z / z.G, taps = z.C * z.R * z.S;
     const long outputs = (long)z.N * z.P * z.Q;

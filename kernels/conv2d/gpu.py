@@ -25,14 +25,14 @@ DEPTH = 1024                                           # outputs that a part sum
 @lru_cache(maxsize=512)
 def geometry(mode: str, *numbers: int) -> Any:
     """struct Geometry of geometry.cuh on the device."""
-    return cuda.to_device(np.array(numbers, np.int32))
+    return cuda.table(numbers, np.int32)
 
 
 class Convolution:
     """The shapes of a convolution.  C and K: channels of a group."""
 
     def __init__(self, x, weight, output, stride, padding, dilation, groups):
-        (self.N, C, self.H, self.W), (K, self.C, self.R, self.S) = x, weight
+        (self.N, _, self.H, self.W), (K, self.C, self.R, self.S) = x, weight
         self.G, self.K, (self.P, self.Q), self.stride, self.dilation = groups, K // groups, output, stride, dilation
         self.before = padding[0][0], padding[1][0]
         self.taps, self.outputs = self.C * self.R * self.S, self.N * self.P * self.Q

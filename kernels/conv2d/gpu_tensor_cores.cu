@@ -1,6 +1,6 @@
 // The convolution's implicit products on tensor cores, in TF32 (../cuda/tensor_cores.cuh): the operands are those of gpu.cu's tiles.
-// A grid of (columns of tiles, rows of tiles, groups · parts), 128 threads; three blocks share a multiprocessor, with 168 registers a thread.
-// Needs compute capability 8.0.
+// A grid of (columns of tiles, rows of tiles, groups · parts), 128 threads; three blocks share a multiprocessor, with 168 registers a
+// thread. Needs compute capability 8.0.
 #include "geometry.cuh"
 #include "tensor_cores.cuh"
 
@@ -13,8 +13,8 @@ extern "C" __global__ void __launch_bounds__(128, 3) forward(const float* __rest
                  IntoPlanes<float>{y + (long)group * z.K * plane, bias ? bias + group * z.K : nullptr, z.G * z.K, plane});
 }
 
-extern "C" __global__ void __launch_bounds__(128, 3) gradient_x(const float* __restrict__ g, const float* __restrict__ w, float* __restrict__ dx,
-                                                             const Geometry* shape) {
+extern "C" __global__ void __launch_bounds__(128, 3) gradient_x(const float* __restrict__ g, const float* __restrict__ w,
+                                                                float* __restrict__ dx, const Geometry* shape) {
     const Geometry z = *shape;
     const int group = blockIdx.z, plane = z.H * z.W;
     product_tf32(z.C, z.N * plane, 0, z.K * z.R * z.S, Turned<float>{w + (long)group * z.K * z.C * z.R * z.S, z},

@@ -1,18 +1,20 @@
 """CUDA: the third form of every operation, on a GPU, or on the CPU by the emulator.
 
     common.cuh     what many kernels share: loops over elements, sums of warps and blocks
+    normalise.cuh  what the normalisations share: mean and variance in one pass
     loader.py      load(__file__): the kernels of a gpu.cu, compiled when first called
     product.py     matmul: cuBLAS
-    memory.py      arrays on the device: empty, table, to_device, to_host
+    product.cuh    a product of matrices in tiles; tensor_cores.cuh: the same on tensor cores
+    memory.py      arrays on the device: empty, table, to_device, to_host, address
     emulator/      the same .cu files on the CPU, checked
 
 Where the kernels run:  on a GPU if CuPy finds one;  on the CPU if MINICNN_CUDA=emulated says so (or checked: every load and store is
 watched for bounds and races).  The arrays of device "cuda" are CuPy's, or, emulated, NumPy's. CuPy and g++ load when first needed.
 """
-from .loader import grid_for, load
-from .memory import empty, table, to_device, to_host
+from .loader import block_for, grid_for, load
+from .memory import address, empty, table, to_device, to_host
 from .product import matmul
 from .where import allow_tf32, available, emulated, emulation, mode, tf32_allowed
 
-__all__ = ["allow_tf32", "available", "emulated", "emulation", "empty", "grid_for", "load", "matmul", "mode", "table", "tf32_allowed",
-           "to_device", "to_host"]
+__all__ = ["address", "allow_tf32", "available", "block_for", "emulated", "emulation", "empty", "grid_for", "load", "matmul", "mode", "table",
+           "tf32_allowed", "to_device", "to_host"]

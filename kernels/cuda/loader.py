@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable
 
+import numpy as np
+
 from . import where
 
 HERE = Path(__file__).resolve().parent
@@ -26,6 +28,11 @@ BLOCKS = 4096                                      # of a grid: more than a GPU 
 def grid_for(count: int, block: int = BLOCK) -> tuple[tuple[int], tuple[int]]:
     """(grid, block) for kernels that loop over so many elements, whatever the grid."""
     return (max(1, min(BLOCKS, -(-int(count) // block))),), (block,)
+
+
+def block_for(count: int, each: int = 16, most: int = BLOCK) -> tuple[int]:
+    """The block for kernels whose blocks work through so many numbers together: whole warps, in which a thread has `each` numbers."""
+    return (32 * max(1, min(most // 32, -(-int(count) // (32 * each)))),)
 
 
 def load(file: str, source: str = "gpu.cu", forms: tuple[str, ...] = ()) -> "Kernels":
@@ -61,8 +68,10 @@ class Kernels:
         if chosen is None:
             raise ValueError(f"{self.path.parent.name}/{self.path.name} has no kernel {name!r} for these arguments; "
                              f"there are {', '.join(self.instances)}")
-        extra = {} if where.mode() == "gpu" else where.launching
-        self.module().get_function(chosen)(grid, block, tuple(arguments), shared_mem=shared_mem, **extra)
+        given, extra = tuple(arguments), where.launching
+        if where.mode() == "gpu":                  # CuPy to 13.4 passes None as some pointer or other, not as nullptr (its issue 9046)
+            given, extra = tuple(np.uint64(0) if a is None else a for a in given), {}
+        self.module().get_function(chosen)(grid, block, given, shared_mem=shared_mem, **extra)
 
 
 @lru_cache(maxsize=None)

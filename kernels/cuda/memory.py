@@ -36,3 +36,8 @@ def to_host(array: Any) -> np.ndarray:
         return np.array(array)
     import cupy                                   # pyright: ignore[reportMissingImports]
     return cupy.asnumpy(array)
+
+
+def address(array: Any) -> int:
+    """Where the array begins on the device, for tables of addresses."""
+    return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr

@@ -14,7 +14,6 @@ def matmul(a: Any, b: Any, out: Any, transpose_a: bool = False, transpose_b: boo
         with single_threaded_blas():
             return np.matmul(a, b, out=out)
     import cupy                                   # pyright: ignore[reportMissingImports]
-    cupy.cuda.cublas                              # its handle's mode is set below, for this product alone
     handle, lib = cupy.cuda.device.get_cublas_handle(), cupy.cuda.cublas
     before = lib.getMathMode(handle)
     lib.setMathMode(handle, lib.CUBLAS_TF32_TENSOR_OP_MATH if where.tf32_allowed() else lib.CUBLAS_DEFAULT_MATH)

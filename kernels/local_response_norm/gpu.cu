@@ -12,7 +12,8 @@ template <typename T> __device__ T damp(T D, T beta) {                       // 
 }
 
 template <typename T>
-__global__ void forward(const T* __restrict__ x, T* __restrict__ y, T* __restrict__ D, int N, int C, int P, int size, T alpha, T beta, T k) {
+__global__ void forward(const T* __restrict__ x, T* __restrict__ y, T* __restrict__ D, int N, int C, int P, int size, T alpha, T beta,
+                        T k) {
     FOR_EACH(pixel, (long)N * P) {
         const long column = pixel / P * C * P + pixel % P;                   // channel 0 of this pixel
         for (int c = 0; c < C; ++c) {
