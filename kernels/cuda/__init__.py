@@ -16,5 +16,5 @@ from .memory import address, empty, table, to_device, to_host
 from .product import matmul
 from .where import allow_tf32, available, emulated, emulation, mode, tf32_allowed
 
-__all__ = ["address", "allow_tf32", "available", "block_for", "emulated", "emulation", "empty", "grid_for", "load", "matmul", "mode", "table",
-           "tf32_allowed", "to_device", "to_host"]
+__all__ = ["address", "allow_tf32", "available", "block_for", "emulated", "emulation", "empty", "grid_for", "load", "matmul", "mode",
+           "table", "tf32_allowed", "to_device", "to_host"]
