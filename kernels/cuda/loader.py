@@ -9,11 +9,13 @@ and the call takes the one of the first floating-point array among the arguments
     kernels = load(__file__, forms=("value<{T}, Relu>", "value<{T}, Tanh>"))
     kernels["value<{T}, Relu>"](…)
 
-NumPy's scalars pass as they are: np.int32 for int, np.int64 for long, x.dtype.type for T.
+NumPy's scalars pass as they are: np.int32 for int, np.int64 for long, x.dtype.type for T; None passes as a null pointer.
 """
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable
+
+import numpy as np
 
 from . import where
 
@@ -62,6 +64,8 @@ class Kernels:
             raise ValueError(f"{self.path.parent.name}/{self.path.name} has no kernel {name!r} for these arguments; "
                              f"there are {', '.join(self.instances)}")
         extra = {} if where.mode() == "gpu" else where.launching
+        if where.mode() == "gpu":                  # CuPy hands a None over as an arbitrary pointer (its issue 9046), a 0 as null
+            arguments = [np.uint64(0) if a is None else a for a in arguments]
         self.module().get_function(chosen)(grid, block, tuple(arguments), shared_mem=shared_mem, **extra)
 
 
