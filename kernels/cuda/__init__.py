@@ -2,6 +2,8 @@
 
     common.cuh     what many kernels share: loops over elements, sums of warps and blocks
     loader.py      load(__file__): the kernels of a gpu.cu, compiled when first called
+    rows.*         who goes through a row of numbers, a thread or a block: softmax and cross entropy
+    windows.*      which positions a window sees, and which windows a position: the poolings
     product.py     matmul: cuBLAS
     memory.py      arrays on the device: empty, to_device, to_host
     emulator/      the same .cu files on the CPU, checked
