@@ -21,7 +21,8 @@ Sources: label smoothing  Szegedy et al., arXiv:1512.00567, section 7. The weigh
     backward(grad_output, saved, needs) -> (grad_x, grad_target, None)              weights are constants, as in PyTorch
 
 x (N, C, …) or (C,).  target: whole numbers of shape (N, …) or (), or probabilities of the shape of x.  weight (C,) or None.
-output_shape looks at shapes; both forms check the labels (kernels/nll_loss). Kept: x, the target, and m and the logarithm of a row.
+output_shape looks at shapes; both forms for the CPU check the labels (kernels/nll_loss); on a GPU a label that is no class makes the
+loss NaN. Kept: x, the target, and m and the logarithm of a row.
 """
 from ..nll_loss import check_classes, check_target
 

@@ -40,6 +40,8 @@ CASES = [
     Case("one class",               ((3, 1), (3,), None),                    options("mean"),          inputs()),
     Case("no rows",                 ((0, 3), (0,), None),                    options("sum"),           inputs()),
     Case("two strips",              ((2, 3, 300), (2, 300), None),           options("mean"),          inputs()),
+    Case("a warp's row",            ((3, 70), (3,), (70,)),                  options("mean", 0.1),     inputs(ignored=0.3)),
+    Case("a block's row",           ((2, 300), (2, 300), None),              options("none"),          inputs(soft=True)),
 ]
 
 

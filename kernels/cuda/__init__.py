@@ -3,6 +3,8 @@
     common.cuh     what many kernels share: loops over elements, sums of warps and blocks
     normalise.cuh  what the normalisations share: mean and variance in one pass
     loader.py      load(__file__): the kernels of a gpu.cu, compiled when first called
+    rows.*         who goes through a row of numbers, a thread or a block: softmax and cross entropy
+    windows.*      which positions a window sees, and which windows a position: the poolings
     product.py     matmul: cuBLAS
     product.cuh    a product of matrices in tiles; tensor_cores.cuh: the same on tensor cores
     memory.py      arrays on the device: empty, table, to_device, to_host, address

@@ -29,6 +29,32 @@ template <typename T> __device__ inline T block_sum(T v) {
     return warp_sum(lane < warps ? of_warps[lane] : T(0));
 }
 
+template <typename T> __device__ inline T block_max(T v) {
+    __shared__ T of_warps[32];
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
+    v = warp_max(v);
+    __syncthreads();
+    if (lane == 0) of_warps[warp] = v;
+    __syncthreads();
+    return warp_max(lane < warps ? of_warps[lane] : v);
+}
+
+// What a loss adds up: each block leaves the sum of its threads, and then one block, in a second launch, has the sum of these in each of
+// its threads. Who adds what, and in which order, is fixed before the launch: the same bits in every run. Atomics would add as threads
+// arrive.
+__device__ inline void leave_sum(double v, double* of_blocks) {
+    v = block_sum(v);
+    if (threadIdx.x == 0) of_blocks[blockIdx.x] = v;
+}
+__device__ inline double sum_of_blocks(const double* of_blocks, int blocks) {
+    double sum = 0;
+    for (int b = threadIdx.x; b < blocks; b += blockDim.x) sum += of_blocks[b];
+    return block_sum(sum);
+}
+
+template <typename T> __device__ inline T infinity() { return __int_as_float(0x7f800000); }
+template <typename T> __device__ inline T not_a_number() { return __int_as_float(0x7fc00000); }
+
 // 16 bytes of an array, the most that a thread reads or writes with one instruction: 4 floats or 2 doubles. Where memory is what a kernel
 // waits for, it goes by packs, and does what is left over number by number:
 //

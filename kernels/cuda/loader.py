@@ -9,7 +9,7 @@ and the call takes the one of the first floating-point array among the arguments
     kernels = load(__file__, forms=("value<{T}, Relu>", "value<{T}, Tanh>"))
     kernels["value<{T}, Relu>"](…)
 
-NumPy's scalars pass as they are: np.int32 for int, np.int64 for long, x.dtype.type for T.
+NumPy's scalars pass as they are: np.int32 for int, np.int64 for long, x.dtype.type for T; None passes as a null pointer.
 """
 from functools import lru_cache
 from pathlib import Path
@@ -69,7 +69,7 @@ class Kernels:
             raise ValueError(f"{self.path.parent.name}/{self.path.name} has no kernel {name!r} for these arguments; "
                              f"there are {', '.join(self.instances)}")
         given, extra = tuple(arguments), where.launching
-        if where.mode() == "gpu":                  # CuPy to 13.4 passes None as some pointer or other, not as nullptr (its issue 9046)
+        if where.mode() == "gpu":                  # CuPy hands a None over as some pointer or other (its issue 9046), a 0 as null
             given, extra = tuple(np.uint64(0) if a is None else a for a in given), {}
         self.module().get_function(chosen)(grid, block, given, shared_mem=shared_mem, **extra)
 

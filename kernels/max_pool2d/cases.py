@@ -63,6 +63,9 @@ CASES = [
     Case("ties", ((2, 2, 5, 6),), options((3, 3), (2, 2), ((1, 1), (1, 1))), inputs=equal, smooth=False, gradients=to_the_first),
     Case("ties_across_columns", ((2, 3, 9, 8),), options((3, 4), (2, 1)), inputs=few_values, smooth=False,
          gradients=to_the_first_of_the_largest),
+    Case("ties_in_a_large_window", ((1, 2, 9, 10),), options((6, 7), (1, 2)), inputs=few_values, smooth=False,
+         gradients=to_the_first_of_the_largest),
+    Case("large_window_dilated", ((1, 2, 14, 13),), options((5, 7), (3, 2), ((2, 2), (1, 3)), (2, 1)), inputs=negative),
     Case("minus_infinity", ((1, 2, 4, 5),), options((2, 3), (2, 2), ((1, 1), (1, 1))), inputs=minus_infinity, smooth=False,
          gradients=to_the_first),
 ]

@@ -12,7 +12,8 @@ Backward: only the right class stands in the loss:  dx[n, t, …] = −w[t] · g
     backward(grad_output, saved, needs) -> (grad_x, None, None)          weights are constants, as in PyTorch
 
 x (N, C, …) or (C,): log-probabilities.  target (N, …) or (): whole numbers, 0 … C−1 or ignore_index.  weight (C,) or None.
-output_shape looks at shapes; check_labels, which both forms call, looks at the labels.
+output_shape looks at shapes; check_labels, which both forms for the CPU call, looks at the labels. On a GPU nobody does: the host would
+have to wait. There a label that is no class makes the loss NaN.
 """
 from collections.abc import Sequence
 

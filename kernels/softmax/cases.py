@@ -33,6 +33,8 @@ CASES = [case for op in MEMBERS for case in (
     Case("no rows",         ((0, 5),),         dict(dim=1),  op=op),
     Case("one row",         ((3,),),           dict(dim=0),  op=op),
     Case("two strips",      ((1, 3, 300),),    dict(dim=1),  op=op),
+    Case("a warp's row",    ((3, 70),),        dict(dim=1),  op=op),
+    Case("a block's row",   ((2, 300),),       dict(dim=1),  op=op),
     Case("far apart",       ((3, 6),),         dict(dim=1), far_apart, smooth=False, gradients=row_gradients, op=op),
     Case("large, alike",    ((3, 6),),         dict(dim=1), alike,     smooth=False, gradients=row_gradients, op=op),
 )]
