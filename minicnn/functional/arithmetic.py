@@ -7,7 +7,6 @@ serves arrays (the first backward) and Tensors (a backward that can be different
 
 An input that was broadcast was used many times, so its gradient is the sum over the uses.
 """
-
 import numpy as np
 
 from ..device import meta_array
@@ -40,8 +39,7 @@ class Elementwise(Op):
                 if y.dtype.kind != "f":
                     return y
             dtype = np.dtype(np.float32)                  # exp of whole numbers, 1 / 2: floating point, as in PyTorch
-        shapes = set(self.shapes)
-        shape = shapes.pop() if len(shapes) == 1 else self.broadcast(self.shapes)
+        shape = self.shapes[0] if len(set(self.shapes)) == 1 else self.broadcast(self.shapes)
         y = memory.empty(shape, dtype, self.device)
 
         def call(*parts):
