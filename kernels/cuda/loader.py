@@ -68,10 +68,13 @@ class Kernels:
         if chosen is None:
             raise ValueError(f"{self.path.parent.name}/{self.path.name} has no kernel {name!r} for these arguments; "
                              f"there are {', '.join(self.instances)}")
-        given, extra = tuple(arguments), where.launching
+        given, how, kernel = tuple(arguments), dict(where.launching), self.module().get_function(chosen)
         if where.mode() == "gpu":                  # CuPy hands a None over as some pointer or other (its issue 9046), a 0 as null
-            given, extra = tuple(np.uint64(0) if a is None else a for a in given), {}
-        self.module().get_function(chosen)(grid, block, given, shared_mem=shared_mem, **extra)
+            given, how = tuple(np.uint64(0) if a is None else a for a in given), {}
+        recorder = how.pop("recorder", None)
+        kernel(grid, block, given, shared_mem=shared_mem, **how)
+        if recorder is not None:
+            recorder.add(kernel, grid, block)
 
 
 @lru_cache(maxsize=None)
