@@ -177,4 +177,3 @@ def intrinsic(function) -> Any:
     made = numba.extending.intrinsic(function)
     made._set_uuid(f"{__name__}.{function.__name__}")
     return made
-

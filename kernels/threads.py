@@ -18,8 +18,8 @@ from functools import lru_cache
 from numbers import Integral
 
 # A thread that has nothing to do waits awake for about half a millisecond, and then sleeps. GNU's OpenMP by itself keeps it awake for
-# some 16 ms: on a busy machine that takes the processor from a thread that has work, and a LeNet step took 42 ms where it takes 14 (one
-# other program on two cores). To sleep at once would be no better, since on a virtual machine to wake takes long: ResNet-50's step,
+# some 16 ms: on a busy machine that takes the processor from a thread that has work, and a LeNet step took 580 ms where it took 90 with
+# threads that slept at once. To do that would be no better, since on a virtual machine to wake takes long: ResNet-50's step,
 # which calls some five hundred kernels, took 1.2 times as long. Half a millisecond bridges the Python between two kernels.
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000"}
 OURS = {} if any(name in os.environ for name in WAITING) else WAITING          # not the user's: what runs beside us need not have it
