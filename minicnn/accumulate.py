@@ -5,6 +5,7 @@ added to it in place. What an Op handed out is never written to: it may be the s
 """
 import numpy as np
 
+from .device import in_one_run
 from .kernels import memory
 from .kernels.parts import by_parts
 
@@ -32,7 +33,7 @@ class Sums:
 
 def owner(array):
     """The array whose memory this one is a view of."""
-    while isinstance(getattr(array, "base", None), np.ndarray):
+    while hasattr(getattr(array, "base", None), "shape"):           # (the block of kernels.memory has none)
         array = array.base
     return array
 
@@ -42,7 +43,7 @@ def unshared(gradients: list, taken: list) -> list:
     owners, result = {id(owner(a)) for a in taken}, []
     for g in gradients:
         g = np.asarray(g) if isinstance(g, np.generic) else g           # NumPy computes with numbers where arrays have no dimensions
-        if not (g.flags.c_contiguous and g.flags.writeable) or id(owner(g)) in owners:
+        if not in_one_run(g) or id(owner(g)) in owners:
             g = g.copy()
         owners.add(id(owner(g)))
         result.append(g)

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from . import device as devices
 from . import kernels
 from .observers import Event, observe
+from .tensor import Tensor
 
 
 def _bad(array) -> str | None:
@@ -18,7 +20,7 @@ def _bad(array) -> str | None:
 
 
 def _array(x):
-    return getattr(x, "data", x) if x is not None and not isinstance(x, np.ndarray) else x
+    return x.data if isinstance(x, Tensor) else x
 
 
 def _place(event: Event) -> str:
@@ -29,8 +31,9 @@ def _place(event: Event) -> str:
     return f"\n  {file}:{line}: {source}" + (f"\n  in module {event.path}" if event.path else "")
 
 
-def _fingerprint(array) -> int:
-    return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).reshape(-1).data) if array.size else 0
+def _fingerprint(array, device: str) -> int:
+    """A checksum of the values.  (Those on a GPU come to the host for it.)"""
+    return zlib.crc32(np.ascontiguousarray(devices.move(array, device, "cpu")).view(np.uint8).reshape(-1).data) if array.size else 0
 
 
 class _Watch:
@@ -52,11 +55,11 @@ class _Watch:
             # running statistics are written to, by the next forward too, and no backward reads them
             written = getattr(kernels.module(op.kernel), "WRITES", ()) if op.kernel else ()
             arrays = [t.data for i, t in enumerate(event.inputs) if t is not None and i not in written]
-            op.fingerprints = [(a, _fingerprint(a)) for a in arrays]
+            op.fingerprints = [(a, _fingerprint(a, op.device)) for a in arrays]
 
     def before_backward(self, event: Event):
         for array, then in getattr(event.op, "fingerprints", ()):
-            if _fingerprint(array) != then:
+            if _fingerprint(array, event.op.device) != then:
                 raise RuntimeError(f"{type(event.op).__name__}: an input of shape {array.shape} was written to, past the Tensor, "
                                    f"between forward and backward; its gradient would be that of another value. "
                                    f"Work on a copy of the array.{_place(event)}")

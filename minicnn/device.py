@@ -103,8 +103,16 @@ def checked_device(device: str) -> str:
     if device not in DEVICES:
         raise ValueError(f"unknown device {device!r}: there are {', '.join(map(repr, DEVICES))}")
     if device == "cuda" and not cuda_available():
-        raise RuntimeError("device 'cuda' cannot be used: this version of minicnn has kernels for the CPU only. Use device 'cpu'")
+        raise RuntimeError(f"device 'cuda' cannot be used: {without_cuda()}. Use device 'cpu'; or, on Linux with g++, the emulator, which "
+                           f"is slow and made to learn with: MINICNN_CUDA=emulated")
     return device
+
+
+def without_cuda() -> str:
+    """Why there is no device "cuda", and what to do."""
+    if importlib.util.find_spec("cupy") is None:
+        return "it needs CuPy, which is not installed: python -m pip install \"minicnn-engine[gpu]\""
+    return "CuPy is installed and finds no NVIDIA GPU (nvidia-smi shows whether the driver does)"
 
 
 @lru_cache(maxsize=1)
@@ -128,6 +136,32 @@ def common_device(op: str, devices: list[str]) -> str:
 def meta_array(shape: tuple, dtype) -> np.ndarray:
     """An array with a shape and no memory to speak of: one zero, seen everywhere through strides of 0."""
     return np.broadcast_to(np.zeros((), dtype), shape)
+
+
+def in_one_run(array: Any) -> bool:
+    """Whether its elements lie in row-major order and may be written to; CuPy's arrays always may."""
+    return array.flags.c_contiguous and getattr(array.flags, "writeable", True)
+
+
+def strided_view(array: Any, shape: tuple, strides: tuple) -> Any:
+    """A view of the array's memory, not to be written to; strides in bytes."""
+    if isinstance(array, np.ndarray):
+        return np.lib.stride_tricks.as_strided(array, shape, strides, writeable=False)
+    import cupy
+    return cupy.lib.stride_tricks.as_strided(array, shape, strides)
+
+
+def values(given: Any, device: str) -> Any:
+    """What may be written to an array of a device: a number as it is, else an array there.
+
+    given: a number, nested lists, an array of the host or of a GPU, a Tensor.
+    """
+    from .tensor import Tensor
+    if isinstance(given, (bool, int, float)):
+        return given
+    if isinstance(given, Tensor):
+        return move(given.data, given.device, device)
+    return move(given, "cuda", device) if hasattr(given, "__cuda_array_interface__") else move(np.asarray(given), "cpu", device)
 
 
 def move(array: np.ndarray, source: str, target: str) -> np.ndarray:

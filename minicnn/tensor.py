@@ -46,9 +46,12 @@ class Tensor(TensorMethods):
 
     def __init__(self, data: Any, requires_grad: bool = False, *, device: str | None = None, dtype: Any = None):
         """data: a number, nested lists (floats become float32) or an array, whose dtype is kept and whose memory is shared."""
+        source = "cpu"
         if isinstance(data, Tensor):
-            device, data = device or data.device, data.data
-        array = np.asarray(data, dtype) if not hasattr(data, "__cuda_array_interface__") else data
+            source, data = data.device, data.data
+        elif hasattr(data, "__cuda_array_interface__"):
+            source = "cuda"
+        array = np.asarray(data, dtype) if source == "cpu" else data if dtype is None else data.astype(dtype)
         if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
             array = array.astype(np.float32)                                         # Python's own numbers
         if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
@@ -56,7 +59,8 @@ class Tensor(TensorMethods):
         array = array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
         if requires_grad and array.dtype.kind != "f":
             raise TypeError(f"Tensor: only floating-point tensors have gradients, this one is {array.dtype}; convert it first: x.float()")
-        self._fill(devices.move(array, "cpu", devices.checked_device(device)) if device not in (None, "cpu") else array, device or "cpu")
+        target = source if device is None else devices.checked_device(device)
+        self._fill(devices.move(array, source, target), target)
         self.requires_grad = requires_grad
 
     def _fill(self, array, device: str, op: Any = None, index: int = 0):
@@ -83,7 +87,7 @@ class Tensor(TensorMethods):
         """Replace the values in place, as an optimiser does; an Op that still needs the old ones will refuse its backward."""
         if self.requires_grad and mode.recording:
             raise RuntimeError("write: this tensor takes part in gradients; write inside `with no_grad():`, or compute a new tensor")
-        self.data[...] = data.data if isinstance(data, Tensor) else data
+        self.data[...] = devices.values(data, self.device)
         self.version[0] += 1
         return self
 
@@ -118,7 +122,7 @@ def starting_gradient(output: Tensor, gradient: Any) -> Tensor:
         if output.data.size != 1:
             raise RuntimeError(f"backward: a tensor of shape {output.shape} needs a gradient of that shape: pass it, as backward(gradient)")
         return tensor_of(np.ones_like(output.data), output.device)
-    gradient = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, output.dtype))
+    gradient = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, output.dtype), device=output.device)
     if gradient.shape != output.shape:
         raise ValueError(f"backward: the gradient has shape {gradient.shape}, the tensor {output.shape}; they must be the same")
     return gradient if gradient.dtype == output.dtype else gradient.to(output.dtype)
@@ -227,7 +231,7 @@ def _as_tensors(inputs) -> list:
     for value in inputs:
         if value is not None and not isinstance(value, Tensor):
             if isinstance(value, (bool, int, float)) and first is not None:
-                value = tensor_of(number_beside(value, first.dtype), first.device)
+                value = tensor_of(devices.move(number_beside(value, first.dtype), "cpu", first.device), first.device)
             else:
                 value = Tensor(value)
         tensors.append(value)

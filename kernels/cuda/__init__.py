@@ -14,9 +14,9 @@ Where the kernels run:  on a GPU if CuPy finds one;  on the CPU if MINICNN_CUDA=
 watched for bounds and races).  The arrays of device "cuda" are CuPy's, or, emulated, NumPy's. CuPy and g++ load when first needed.
 """
 from .loader import block_for, grid_for, load
-from .memory import address, empty, table, to_device, to_host
+from .memory import address, empty, free_bytes, synchronize, table, to_device, to_host, Upload
 from .product import matmul
 from .where import allow_tf32, available, emulated, emulation, mode, tf32_allowed
 
-__all__ = ["address", "allow_tf32", "available", "block_for", "emulated", "emulation", "empty", "grid_for", "load", "matmul", "mode",
-           "table", "tf32_allowed", "to_device", "to_host"]
+__all__ = ["address", "allow_tf32", "available", "block_for", "emulated", "emulation", "empty", "free_bytes", "grid_for", "load", "matmul",
+           "mode", "synchronize", "table", "tf32_allowed", "to_device", "to_host", "Upload"]

@@ -38,6 +38,45 @@ def to_host(array: Any) -> np.ndarray:
     return cupy.asnumpy(array)
 
 
+class Upload:
+    """upload(array): a copy of a host array on the device, through page-locked memory, while kernels run.  For one thread, not the one that
+    launches the kernels: it waits until the copy is there."""
+
+    def __init__(self):
+        self.stream: Any = None
+
+    def __call__(self, array: np.ndarray) -> Any:
+        if emulated():
+            return to_device(array)
+        import cupy
+        import cupyx
+        if self.stream is None:
+            self.stream = cupy.cuda.Stream(non_blocking=True)             # beside the stream of the kernels
+        locked = cupyx.empty_pinned(array.shape, array.dtype)
+        locked[...] = array
+        # The block may be one that was given back while kernels that read it are still under way: the copy comes after those.
+        copy = cupy.empty(array.shape, array.dtype)
+        self.stream.wait_event(cupy.cuda.get_current_stream().record())
+        copy.set(locked, stream=self.stream)
+        self.stream.synchronize()
+        return copy
+
+
+def synchronize() -> None:
+    """Wait until everything that was launched is done."""
+    if not emulated():
+        import cupy
+        cupy.cuda.get_current_stream().synchronize()
+
+
+def free_bytes() -> int | None:
+    """Of the device's memory; None where it is the host's."""
+    if emulated():
+        return None
+    import cupy
+    return cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
+
+
 def address(array: Any) -> int:
     """Where the array begins on the device, for tables of addresses."""
     return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr

@@ -79,7 +79,7 @@ WINDOWS: dict[str, Any] = dict(window=(2, 3), stride=(1, 2), dilation=(2, 1))
 def adjoint(g: Tensor) -> Tensor:
     """What an average pool sends back, as a function of the gradient that arrives."""
     with enable_grad():
-        x = Tensor(np.zeros((2, 2, 5, 4)), requires_grad=True)
+        x = Tensor(np.zeros((2, 2, 5, 4)), requires_grad=True, device=g.device)
         return grad(F.avg_pool2d(x, (3, 2), (2, 1), (1, 0)), x, g, create_graph=True)[0]
 
 

@@ -31,7 +31,7 @@ from ..tensor import Tensor
 from .kinks import Sides
 from .quotient import EPSILON
 from .report import Report, Row
-from .subject import float64
+from .subject import device_of, float64
 
 # Relative steps. What is not linear falls with step², rounding rises as about 1e-16 / step; the first is large in very deep networks, the
 # second in shallow ones with large scores: for these the largest comes last. Where the two sides agree at one step the check has passed,
@@ -75,8 +75,9 @@ class _Network:
     def __init__(self, model: Module, x: Any, rng: np.random.Generator, tolerance: float):
         model.to("float64")
         inputs = x if isinstance(x, (list, tuple)) else [x]
-        values = [float64(a.data if isinstance(a, Tensor) else a) for a in inputs]
-        self.inputs = [Tensor(a, requires_grad=a.dtype.kind == "f") if isinstance(a, np.ndarray) else a for a in values]
+        self.device = device_of(model, list(inputs))
+        values = [float64(a.numpy() if isinstance(a, Tensor) else a) for a in inputs]
+        self.inputs = [Tensor(a, a.dtype.kind == "f", device=self.device) if isinstance(a, np.ndarray) else a for a in values]
         moved = {i: t for i, t in enumerate(self.inputs) if isinstance(t, Tensor) and t.requires_grad}
         places = {"input" if len(inputs) == 1 else f"input {i}": t for i, t in moved.items()}
         self.model, self.rng, self.tolerance = model, rng, tolerance
@@ -98,7 +99,7 @@ class _Network:
         with enable_grad():
             with Sides() as self.sides:
                 outputs = self.scores()
-            terms = [(y * Tensor(u)).sum() for y, u in zip(outputs, self.upstream)]
+            terms = [(y * Tensor(u, device=self.device)).sum() for y, u in zip(outputs, self.upstream)]
             total: Any = sum(terms[1:], terms[0])
             self.magnitude = sum(float(np.abs(y.numpy() * u).sum()) for y, u in zip(outputs, self.upstream))
             total.backward()

@@ -35,7 +35,7 @@ LARGE = 200_000               # a network of more values is checked along direct
 
 def gradcheck(fn: Any, inputs: Any, *, backward: Callable | None = None, options: dict | None = None, like: str | None = None,
               constants: Collection[int] = (), tolerance: float = 1e-6, seed: int = 0, directions: int = 3, coordinates: int = 64,
-              name: str = "") -> Report:
+              name: str = "", device: str | None = None) -> Report:
     """Check the gradients of a function of Tensors, an Op, a layer or model (its parameters too), or a pair of NumPy functions.
 
     fn(*inputs, **options) -> a Tensor, or a tuple of which all floating-point ones count.  inputs: a Tensor, an array, or a list;
@@ -47,6 +47,7 @@ def gradcheck(fn: Any, inputs: Any, *, backward: Callable | None = None, options
     tolerance: of |numeric − analytic|, relative to the largest gradient of the array.  directions, coordinates: how many random ones an
     input with more than `coordinates` elements is checked in.  A model of more than 200,000 values is checked along random directions
     of all of them at once.
+    device: where a function of Tensors is computed, "cpu" or "cuda"; by default where its inputs or parameters are.
     Returns a Report: true if all agreed; str() explains.  What fn raises or returns wrongly is in it.
     ValueError if there is nothing to check.
 
@@ -70,7 +71,7 @@ def gradcheck(fn: Any, inputs: Any, *, backward: Callable | None = None, options
             if isinstance(fn, Module) and any(True for _ in fn.parameters()):
                 raise ValueError(f"gradcheck: like={like!r} compares a function of all inputs of {like}, and this {type(fn).__name__} "
                                  f"holds its weights itself; pass lambda *inputs: F.{like}(*inputs, …) and the weights among the inputs")
-        subject = subject_of(fn, inputs, backward, options, constants, operation)
+        subject = subject_of(fn, inputs, backward, options, constants, operation, device)
         rng = np.random.default_rng(seed)
         point = likeness = None
         try:

@@ -42,7 +42,7 @@ def smallest_image(model: Any, image: tuple[int, int, int], batch: int = 2) -> t
 
 
 def check_model(name: str, batch: int = 2, tolerance: float = 1e-5, seed: int = 0, directions: int = 3, coordinates: int = 64, *,
-                smallest: bool = False) -> Report:
+                smallest: bool = False, device: str = "cpu") -> Report:
     """Gradients of an architecture with respect to its input and its parameters, in training mode, at the size of its paper.
 
     smallest: on the smallest images that it takes and learns from instead.
@@ -54,6 +54,7 @@ def check_model(name: str, batch: int = 2, tolerance: float = 1e-5, seed: int = 
         model = models.create(name)
         image = smallest_image(model, found.input_shape, batch) if smallest else found.input_shape
         x = np.random.default_rng(seed).standard_normal((batch, *image))
+        model.to(device)
         title = f"{name}, {batch} images of {'×'.join(map(str, image))}"
         if found.macs > SMALL:
             return check_directions(model, x, tolerance=tolerance, seed=seed, name=title)

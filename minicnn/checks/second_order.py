@@ -14,7 +14,7 @@ from ..nn import Module
 from ..tensor import Op, Tensor, grad
 from .gradcheck import gradcheck
 from .report import Report
-from .subject import Complaint, called, float64
+from .subject import called, Complaint, device_of, float64
 
 
 class _Gradient(Module):
@@ -35,7 +35,7 @@ class _Gradient(Module):
 
 
 def gradgradcheck(fn: Any, inputs: Any, *, options: dict | None = None, tolerance: float = 1e-6, seed: int = 0, directions: int = 3,
-                  coordinates: int = 64, name: str = "") -> Report:
+                  coordinates: int = 64, name: str = "", device: str | None = None) -> Report:
     """Check the second derivatives of a function of Tensors, an Op, a layer or a model, in float64: see gradcheck for the arguments.
 
     Returns a Report: a row for each input and parameter, and one for each upstream gradient, called "upstream 0" …
@@ -44,20 +44,21 @@ def gradgradcheck(fn: Any, inputs: Any, *, options: dict | None = None, toleranc
     >>> assert mc.gradgradcheck(lambda x: (x * x * x).sum(), mc.randn(3, 4))
     """
     values = [inputs] if isinstance(inputs, (Tensor, np.ndarray, np.generic, float, int)) else list(inputs)
-    values = [float64(x.data if isinstance(x, Tensor) else x) for x in values]
+    device = device or device_of(fn, values)
+    values = [float64(x.numpy() if isinstance(x, Tensor) else x) for x in values]
     if isinstance(fn, Module):
-        fn = copy.deepcopy(fn).to("float64")
+        fn = copy.deepcopy(fn).to("float64", device)
     function = fn.apply if isinstance(fn, type) and issubclass(fn, Op) else fn
     try:
         with no_grad():
-            outputs = _several(called("the function", function, *(Tensor(v.copy()) if isinstance(v, np.ndarray) else v for v in values),
-                                      **(options or {})))
+            tensors = [Tensor(v.copy(), device=device) if isinstance(v, np.ndarray) else v for v in values]
+            outputs = _several(called("the function", function, *tensors, **(options or {})))
     except Complaint as complaint:
         return Report(tolerance, problems=[f"{complaint}. Second derivatives are those of a function of Tensors"], name=name)
     rng = np.random.default_rng(seed)
     upstream = [rng.standard_normal(y.shape) for y in outputs if y.dtype.kind == "f"]
     report = gradcheck(_Gradient(function, len(values), options or {}), [*values, *upstream], tolerance=tolerance, seed=seed,
-                       directions=directions, coordinates=coordinates, name=name)
+                       directions=directions, coordinates=coordinates, name=name, device=device)
     for row in report.rows:
         place = int(row.name.split()[1]) if row.name.startswith("input ") else -1
         row.index = row.index.removeprefix("fn.") if isinstance(row.index, str) else row.index

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import device as devices
 from ..kernels.random import default_generator
 from ..modes import enable_grad, no_grad
 from ..nn import Module
@@ -179,22 +180,26 @@ class Pair(Subject):
 
 
 class Tensors(Subject):
-    """A function of Tensors: the engine's own backward finds the gradients."""
+    """A function of Tensors: the engine's own backward finds the gradients.  On another device than the CPU the leaves are copies on the
+    host, which are moved there before every run."""
 
-    def __init__(self, fn: Any, values: list, options: dict, constants: Collection[int] = ()):
+    def __init__(self, fn: Any, values: list, options: dict, constants: Collection[int] = (), device: str = "cpu"):
         self.fn = fn.apply if isinstance(fn, type) and issubclass(fn, Op) else fn
-        self.options = options
+        self.options, self.device = options, device
         self.values = values
-        self.tensors = [Tensor(v, requires_grad=v.dtype.kind == "f" and i not in constants) if isinstance(v, np.ndarray) else v
+        self.tensors = [Tensor(v, v.dtype.kind == "f" and i not in constants, device=device) if isinstance(v, np.ndarray) else v
                         for i, v in enumerate(values)]
         self.sources = {f"input {i}": t for i, t in enumerate(self.tensors) if isinstance(t, Tensor) and t.requires_grad}
         if isinstance(fn, Module):
-            self.fn = copy.deepcopy(fn).to("float64")                     # the user's module stays as it is
+            self.fn = copy.deepcopy(fn).to("float64", device)             # the user's module stays as it is
             self.sources |= {name: p for name, p in self.fn.named_parameters() if p.requires_grad}
-        super().__init__({name: t.data for name, t in self.sources.items()})
+        super().__init__({name: t.numpy() for name, t in self.sources.items()})
 
     def run(self) -> list[Tensor]:
         self.begin()
+        if self.device != "cpu":
+            for name, t in self.sources.items():
+                t.data[...] = devices.values(self.leaves[name], self.device)
         before = {name: a.tobytes() for name, a in self.leaves.items()} if self.watched() else {}
         try:
             result = called("the function", self.fn, *self.tensors, **self.options)
@@ -204,7 +209,7 @@ class Tensors(Subject):
                                 ) from complaint.__cause__
             raise
         for name, bits in before.items():
-            if self.leaves[name].tobytes() != bits:
+            if self.sources[name].numpy().tobytes() != bits:
                 self.complain(f"the function changes its {name} in place: compute a new tensor instead")
         results = list(result) if isinstance(result, (tuple, list)) else [result]
         if not all(isinstance(y, Tensor) for y in results):
@@ -227,21 +232,22 @@ class Tensors(Subject):
     def gradients(self, *upstreams: Arrays) -> dict[str, np.ndarray | None]:
         before = {name: a.tobytes() for name, a in self.leaves.items()} if self.watched() else {}
         with enable_grad():                               # several runs share one graph, and their gradients add up in its leaves
-            pairs = [(y, Tensor(u.copy())) for upstream in upstreams for y, u in zip(self.run(), upstream) if y.requires_grad]
-            given = [g.data.tobytes() for _, g in pairs]
+            pairs = [(y, Tensor(u.copy(), device=y.device))
+                     for upstream in upstreams for y, u in zip(self.run(), upstream) if y.requires_grad]
+            given = [g.numpy().tobytes() for _, g in pairs]
             if not pairs:
                 return dict.fromkeys(self.leaves)
             found = called("backward", grad, [y for y, _ in pairs], list(self.sources.values()), [u for _, u in pairs])
-        if [g.data.tobytes() for _, g in pairs] != given:
+        if [g.numpy().tobytes() for _, g in pairs] != given:
             self.complain("backward changes its grad_output in place: work on a copy")
         for name, bits in before.items():
-            if self.leaves[name].tobytes() != bits:       # nothing that is measured from here on would mean anything
+            if self.sources[name].numpy().tobytes() != bits:       # nothing that is measured from here on would mean anything
                 raise Complaint(f"backward changes {name} in place: work on a copy")
         return {name: None if g is None else self.checked(name, g.numpy()) for name, g in zip(self.sources, found)}
 
     def alone(self, name: str, upstream: Arrays) -> np.ndarray | None:
         with enable_grad():
-            pairs = [(y, Tensor(u.copy())) for y, u in zip(self.run(), upstream) if y.requires_grad]
+            pairs = [(y, Tensor(u.copy(), device=y.device)) for y, u in zip(self.run(), upstream) if y.requires_grad]
             outputs, given = [y for y, _ in pairs], [u for _, u in pairs]
             found = called("backward, asked for one gradient alone,", grad, outputs, [self.sources[name]], given)
         return None if found[0] is None else self.checked(name, found[0].numpy())
@@ -257,18 +263,19 @@ class Tensors(Subject):
 
 
 def subject_of(fn: Any, inputs: Any, backward: Callable | None = None, options: dict | None = None, constants: Collection[int] = (),
-               operation: Any = None) -> Subject:
+               operation: Any = None, device: str | None = None) -> Subject:
     """The Subject for what gradcheck was given.  TypeError if fn cannot be called, ValueError if there is nothing to check.
 
     constants: the places of inputs that have no gradient.  operation: what the function should be, with its own constants and the places
-    that it writes to.
+    that it writes to.  device: where a function of Tensors is computed; None: where its inputs and parameters are.
     """
     if not callable(fn):
         raise TypeError(f"gradcheck: fn should be a function, an Op or a layer, got {type(fn).__name__}")
     if backward is not None and not callable(backward):
         raise TypeError(f"gradcheck: backward should be a function, got {type(backward).__name__}")
     values = [inputs] if isinstance(inputs, (Tensor, np.ndarray, np.generic, float, int)) else list(inputs)
-    values = [float64(x.data if isinstance(x, Tensor) else x) for x in values]
+    device = device or device_of(fn, values)
+    values = [float64(x.numpy() if isinstance(x, Tensor) else x) for x in values]
     if not all(isinstance(i, int) and 0 <= i < len(values) for i in constants):
         raise ValueError(f"gradcheck: constants should hold places of inputs, 0 to {len(values) - 1}, got {tuple(constants)}")
     written = () if operation is None else operation.written
@@ -280,7 +287,13 @@ def subject_of(fn: Any, inputs: Any, backward: Callable | None = None, options: 
             raise ValueError(f"gradcheck: input {i} holds a NaN or an infinity; there is no derivative to check there")
     if backward is not None:
         return Pair(fn, backward, values, options or {}, constants, written)
-    return Tensors(fn, values, options or {}, {*constants, *written})
+    return Tensors(fn, values, options or {}, {*constants, *written}, device)
+
+
+def device_of(fn: Any, inputs: list) -> str:
+    """Where the inputs and the parameters of a function are: "cuda" if one of them is there."""
+    tensors = [*(x for x in inputs if isinstance(x, Tensor)), *(fn.parameters() if isinstance(fn, Module) else ())]
+    return "cuda" if any(t.device == "cuda" for t in tensors) else "cpu"
 
 
 def float64(x: Any) -> Any:

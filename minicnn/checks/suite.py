@@ -2,13 +2,14 @@
 the layers of nn/.  networks.py has the architectures of models/, in_place_of.py a user's function in the place of an operation."""
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .. import functional, kernels  # noqa: F401  (functional: importing it defines the Ops)
-from ..device import use_backend
+from ..device import checked_device, use_backend
 from ..functional.kernel_op import KernelOp
 from ..kernels.case import Case, Dice
 from ..kernels.random import manual_seed
@@ -86,14 +87,24 @@ def check_operation(op: str, backend: str = "numba", tolerance: float = 1e-6, se
     constants = {*known.constants, *known.written}
     for case, arrays in cases(op, seed, drawn, lambda case: case.smooth or not second):
         common: dict[str, Any] = dict(tolerance=allowed(case, tolerance), seed=seed, name=f"{op} on {backend}, {case.name}")
-        with use_backend(backend):
+        with on_backend(backend) as device:
             if second:
-                report = gradgradcheck(*of_its_variables(cls, arrays, constants, case.options), **common)
+                report = gradgradcheck(*of_its_variables(cls, arrays, constants, case.options, device), **common, device=device)
             else:
-                report = gradcheck(cls, arrays, options=case.options, constants=constants, **common)
-                report.problems += beside_the_convention(cls, case, arrays, seed)
+                report = gradcheck(cls, arrays, options=case.options, constants=constants, **common, device=device)
+                report.problems += beside_the_convention(cls, case, arrays, seed, device)
         report.notes.append(description(case, arrays))
         yield case.name, report
+
+
+@contextmanager
+def on_backend(name: str) -> Iterator[str]:
+    """Inside, operations run on a backend.  Gives the device that it is for: "cupy" is all of "cuda"."""
+    if name == "cupy":
+        yield checked_device("cuda")
+    else:
+        with use_backend(name):
+            yield "cpu"
 
 
 def allowed(case: Case, tolerance: float) -> float:
@@ -101,16 +112,16 @@ def allowed(case: Case, tolerance: float) -> float:
     return tolerance if case.smooth else max(tolerance, FAR_APART)
 
 
-def beside_the_convention(cls: type[Op], case: Case, arrays: list, seed: int) -> list[str]:
+def beside_the_convention(cls: type[Op], case: Case, arrays: list, seed: int, device: str = "cpu") -> list[str]:
     """At the very kinks: what backward returns, held to the gradients that the case has.  A sentence for each input that differs."""
     if case.gradients is None:
         return []
     with enable_grad():
-        leaves = [Tensor(a.copy(), requires_grad=True) for a in arrays]
+        leaves = [Tensor(a.copy(), requires_grad=True, device=device) for a in arrays]
         result = cls.apply(*leaves, **case.options)
         y = result[0] if isinstance(result, tuple) else result
         g = np.random.default_rng(seed).standard_normal(y.shape)
-        found = grad(y, leaves, Tensor(g))
+        found = grad(y, leaves, Tensor(g, device=device))
     wrong = []
     for i, (mine, right) in enumerate(zip(found, case.gradients(case, arrays, g))):
         off = np.abs((0 if mine is None else mine.numpy()) - right)
@@ -122,24 +133,27 @@ def beside_the_convention(cls: type[Op], case: Case, arrays: list, seed: int) ->
     return wrong
 
 
-def of_its_variables(cls: type[Op], arrays: list, constants: set[int], options: dict) -> tuple[Callable, list]:
+def of_its_variables(cls: type[Op], arrays: list, constants: set[int], options: dict, device: str = "cpu") -> tuple[Callable, list]:
     """An Op as a function of those inputs alone that have a gradient, and these inputs."""
     places = [i for i, a in enumerate(arrays) if a is not None and a.dtype.kind == "f" and i not in constants]
 
     def function(*tensors: Tensor) -> Any:
         given = dict(zip(places, tensors))
-        return cls.apply(*(given[i] if i in given else None if a is None else Tensor(a.copy()) for i, a in enumerate(arrays)), **options)
+        rest = [None if a is None else Tensor(a.copy(), device=device) for a in arrays]
+        return cls.apply(*(given.get(i, other) for i, other in enumerate(rest)), **options)
     return function, [arrays[i] for i in places]
 
 
-def check_basic(name: str, tolerance: float = 1e-6, seed: int = 0, *, second: bool = False) -> Iterator[tuple[str, Report]]:
+def check_basic(name: str, device: str = "cpu", tolerance: float = 1e-6, seed: int = 0, *,
+                second: bool = False) -> Iterator[tuple[str, Report]]:
     """(case, report) for each case of a basic operation of Tensor, see basics.py.  ValueError for an unknown one."""
     if name not in BASICS:
         raise ValueError(f"no basic operation {name!r}; there are {', '.join(BASICS)}")
     for case in BASICS[name].cases:
         arrays = case.arrays(np.random.default_rng(seed))
         check: Callable[..., Report] = gradgradcheck if second else gradcheck
-        report = check(BASICS[name].function, arrays, options=case.options, tolerance=tolerance, seed=seed, name=f"{name}, {case.name}")
+        report = check(BASICS[name].function, arrays, options=case.options, tolerance=tolerance, seed=seed, name=f"{name}, {case.name}",
+                       device=device)
         report.notes.append(description(case, arrays))
         yield case.name, report
 
@@ -153,9 +167,9 @@ def check_layer(name: str, backend: str = "numba", tolerance: float = 1e-6, seed
     for mode in ("training", "evaluation"):
         rng = np.random.default_rng(seed)
         manual_seed(seed)
-        with use_backend(backend):
+        with on_backend(backend) as device:
             layer = in_general_position(make(), rng).train(mode == "training")
             check: Callable[..., Report] = gradgradcheck if second else gradcheck
             report = check(layer, [rng.standard_normal(shape), *more(rng)], tolerance=tolerance, seed=seed,
-                           name=f"{name} on {backend}, in {mode}")
+                           name=f"{name} on {backend}, in {mode}", device=device)
         yield mode, report

@@ -18,8 +18,8 @@ from ..checks.layers import LAYERS
 from ..checks.mutants import operation
 from ..checks.networks import check_model
 from ..checks.report import Report
-from ..checks.suite import check_basic, check_layer, check_operation, operations
-from ..device import CPU_BACKENDS, get_backend, use_backend
+from ..checks.suite import check_basic, check_layer, check_operation, on_backend, operations
+from ..device import checked_device, CPU_BACKENDS, get_backend, use_backend
 from ..nn import Module
 from ..tensor import Op
 from ._users_file import functions, names_a_file
@@ -52,6 +52,10 @@ def tasks(args: argparse.Namespace) -> list[Task]:
     for backend in args.backend or ():
         with use_backend(backend):                                       # ImportError where it is not installed
             pass
+    if args.device == "cuda" and (args.backend or mine):
+        raise ValueError(f"--device cuda is for what is installed, {'with one backend' if args.backend else 'not for a file of yours'}; "
+                         f"leave it out")
+    checked_device(args.device)
     return [task for word in words for task in (of_a_file(word, args) if names_a_file(word) else installed(word, args))]
 
 
@@ -67,7 +71,8 @@ def installed(word: str, args: argparse.Namespace) -> Iterator[Task]:
                 check = partial(check_operation, op, backend, drawn=drawn, second=args.second, **common)
                 yield Task(op, backend, cases_of(op) + drawn, check)
     elif word in BASICS:
-        yield Task(word, "", len(BASICS[word].cases), partial(check_basic, word, second=args.second, **common))
+        yield Task(word, "cupy" if args.device == "cuda" else "", len(BASICS[word].cases),
+                   partial(check_basic, word, args.device, second=args.second, **common))
     elif word in LAYERS:
         for backend in backends(args):
             yield Task(word, backend, 2, partial(check_layer, word, backend, second=args.second, **common))
@@ -89,15 +94,17 @@ def cases_of(op: str) -> int:
 
 
 def backends(args: argparse.Namespace, otherwise: list[str] | None = None) -> list[str]:
-    """Those asked for; else all that are installed."""
+    """Those asked for; else all that are installed for the device."""
+    if args.device == "cuda":
+        return ["cupy"]
     if args.backend:
         return list(dict.fromkeys(args.backend))
     return otherwise or [b for b in reversed(CPU_BACKENDS) if importlib.util.find_spec(kernels.NEEDS.get(b, "numpy")) is not None]
 
 
 def of_a_model(name: str, backend: str, full: bool, common: dict) -> Reports:
-    with use_backend(backend):
-        report = check_model(name, smallest=not full, **common)
+    with on_backend(backend) as device:
+        report = check_model(name, smallest=not full, device=device, **common)
     yield report.name.partition(", ")[2], report
 
 

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
             if given != wanted:
                 raise ValueError(f"{args.data} has {given} {what}, the network of {args.run} was trained on {wanted}")
     with use_backend(args.backend or config.backend):
-        measured = evaluate(model, evaluation_loader(test_part, config.recipe), device=config.device)
+        measured = evaluate(model, evaluation_loader(test_part, config.recipe, config.device), device=config.device)
     for i, (name, row) in enumerate(zip(test_part.classes, measured.confusion)):
         wrong = [f"{test_part.classes[j]} ×{row[j]}" for j in row.argsort(kind="stable")[::-1] if j != i and row[j]]
         print(f"class {name}: {row[i]} of {row.sum()} right" + (f"; the others taken for {', '.join(wrong)}" if wrong else ""))

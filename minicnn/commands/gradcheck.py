@@ -6,6 +6,7 @@ examples:
   minicnn gradcheck nn.BatchNorm2d                     a layer with its parameters, in training and in evaluation
   minicnn gradcheck activation                         a family: all that `minicnn show activation` shows
   minicnn gradcheck conv2d --backend reference --drawn 50
+  minicnn gradcheck --device cuda                      everything on a GPU
   minicnn gradcheck resnet50                           a network, on the smallest images that it learns from; --full: the paper's
   minicnn gradcheck my_layers.py:conv_forward,conv_backward --like conv2d
                                                        your pair of NumPy functions, in the place of an operation
@@ -45,6 +46,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="operations, families, models, or FILE.py:FUNCTION[,BACKWARD]")
     parser.add_argument("--backend", choices=("numba", "reference"), action="append", help="kernels on the CPU: fast, or NumPy, to be "
                         "read; may be given twice (default: operations on both, models and functions of yours on the fast ones)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: the CUDA kernels, on a GPU or in the emulator "
+                        "(MINICNN_CUDA=emulated)")
     parser.add_argument("--drawn", type=whole(0), metavar="N", help="random cases for each operation, besides its own (default 4)")
     parser.add_argument("--seed", type=whole(0, 1 << 32), default=0, metavar="N", help="of the random numbers (default 0)")
     parser.add_argument("--tolerance", type=number(0), metavar="E", help="largest relative error (default 1e-6, for models 1e-5)")

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..device import move
 from ..kernels.activation import A, S
 from ..tensor import Op, Tensor, tensor_of
 from .arithmetic import where
@@ -115,16 +116,16 @@ class NormalDistribution(Op):
     reads_outputs = False
 
     def forward(self, x):
-        from scipy.special import erfc
+        from scipy.special import erfc                         # on the host, wherever x is: CuPy has none of its own
         self.inputs = (x,)
-        return np.asarray(erfc(-x / math.sqrt(2)) / 2, x.dtype)
+        return move(np.asarray(erfc(-move(x, self.device, "cpu") / math.sqrt(2)) / 2, x.dtype), "cpu", self.device)
 
     def infer(self, x):
         return x.shape
 
     def backward(self, g, needs):
         x = self.inputs[0]
-        return (np.asarray(g * np.exp(-x * x / 2) / math.sqrt(2 * math.pi), x.dtype),)
+        return ((g * np.exp(-x * x / 2) / math.sqrt(2 * math.pi)).astype(x.dtype, copy=False),)
 
     def backward_graph(self, g):
         x = self.input_tensors()[0]

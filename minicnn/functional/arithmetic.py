@@ -78,9 +78,16 @@ class Elementwise(Op):
 
 
 def where_array_or_tensor(condition, a, b):
-    if isinstance(a, Tensor) or isinstance(b, Tensor):
-        return where(condition, a, b)
-    return np.where(condition, a, b)
+    """Where a or b is a Tensor, a Tensor; the condition is an array on its device."""
+    tensor = next((x for x in (a, b) if isinstance(x, Tensor)), None)
+    return np.where(condition, a, b) if tensor is None else where(constant(condition, tensor), a, b)
+
+
+def constant(array, like):
+    """An array that was computed from values alone, to stand beside `like`: as a Tensor, if that is one."""
+    if not isinstance(like, Tensor):
+        return array
+    return tensor_of(np.asarray(array) if isinstance(array, np.generic) else array, like.device)
 
 
 def _data(x):
@@ -139,7 +146,7 @@ class Deviation(Sqrt):
 class Abs(Elementwise):
     """|a|, with derivative 0 at 0."""
     ufunc = np.absolute
-    rules = (lambda g, y, a: g * np.sign(_data(a)),)
+    rules = (lambda g, y, a: g * constant(np.sign(_data(a)), g),)
 
 
 class Sin(Elementwise):
@@ -184,7 +191,7 @@ class Minimum(Elementwise):
 
 
 def _share(wins, ties, like):
-    return (wins + 0.5 * ties).astype(like.dtype)
+    return constant((wins + 0.5 * ties).astype(like.dtype), like)
 
 
 class Clamp(Op):
@@ -212,7 +219,7 @@ class Clamp(Op):
         return (np.where(self.passes(), g, g.dtype.type(0)),)
 
     def backward_graph(self, g):
-        return (where(self.passes(), g, 0.0),)
+        return (where(constant(self.passes(), g), g, 0.0),)
 
 
 class Where(Op):
@@ -232,16 +239,18 @@ class Where(Op):
                 sum_to(np.where(self.condition, zero, g), self.shapes[1]) if needs[2] else None)
 
     def backward_graph(self, g):
-        return (None, sum_to(where(self.condition, g, 0.0), self.shapes[0]), sum_to(where(self.condition, 0.0, g), self.shapes[1]))
+        condition = constant(self.condition, g)
+        return None, sum_to(where(condition, g, 0.0), self.shapes[0]), sum_to(where(condition, 0.0, g), self.shapes[1])
 
 
 def where(condition, input, other) -> Tensor:
     """y = input where condition is true, else other.  Three tensors, arrays or numbers that broadcast."""
-    if not isinstance(condition, Tensor):
-        condition = Tensor(np.asarray(condition))
     tensors = [t for t in (input, other) if isinstance(t, Tensor)]
     dtype = tensors[0].dtype if tensors else np.dtype(np.float32)
-    sides = [number_beside(t, dtype) if isinstance(t, (bool, int, float)) else t for t in (input, other)]
+    device = next((t.device for t in (*tensors, condition) if isinstance(t, Tensor)), "cpu")
+    if not isinstance(condition, Tensor):
+        condition = Tensor(condition, device=device)
+    sides = [Tensor(number_beside(t, dtype), device=device) if isinstance(t, (bool, int, float)) else t for t in (input, other)]
     return Where.apply(condition, *sides)
 
 

@@ -4,14 +4,14 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..device import meta_array
+from ..device import in_one_run, meta_array
 from ..kernels import memory
 from ..tensor import Op
 
 
 def contiguous(array, device: str = "cpu"):
     """The array itself if its elements lie in row-major order and may be written to (one compiled form serves all), else a copy."""
-    if array.flags.c_contiguous and array.flags.writeable:
+    if in_one_run(array):
         return array
     copy = memory.empty(array.shape, array.dtype, device)
     copy[...] = array

@@ -22,7 +22,7 @@ class NLLLoss(KernelOp):
         """Linear in the input, which is not kept; the kernel keeps the labels."""
 
     def backward_graph(self, g):
-        slopes = tensor_of(self.backward(np.ones(g.shape, g.dtype), needs=(True, False, False))[0], self.device)    # constant
+        slopes = tensor_of(self.backward(np.ones_like(g.data), needs=(True, False, False))[0], self.device)         # constant
         return mul(slopes, g.unsqueeze(min(1, len(g.shape))) if g.shape else g), None, None
 
 
@@ -59,7 +59,7 @@ class MSELoss(KernelOp):
 
 def _labels(op: str, input: Tensor, target: Any, probabilities: bool) -> Tensor:
     """The target as labels in int64, or, where they are allowed, as probabilities.  TypeError or ValueError for anything else."""
-    target = target if isinstance(target, Tensor) else Tensor(target)
+    target = target if isinstance(target, Tensor) else Tensor(target, device=input.device)
     also = f"; class probabilities should have the shape of the input, {input.shape}" if probabilities else ""
     if probabilities and target.dtype.kind == "f" and target.shape == input.shape:
         return target
@@ -114,7 +114,7 @@ def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
 
     input, target: one shape, or shapes that broadcast, with a warning: it is rarely what was meant.
     """
-    target = target if isinstance(target, Tensor) else Tensor(target, dtype=input.dtype)
+    target = target if isinstance(target, Tensor) else Tensor(target, dtype=input.dtype, device=input.device)
     if input.shape != target.shape:
         warnings.warn(f"mse_loss: input {input.shape} and target {target.shape} differ in shape and are broadcast; "
                       f"reshape one of them if that was not meant", stacklevel=2)

@@ -90,8 +90,8 @@ def setitem(self: Tensor, index, value):
     if self.requires_grad and mode.recording:
         raise RuntimeError("x[…] = value: this tensor takes part in gradients; write inside `with no_grad():`, "
                            "or compute a new one with where or cat")
-    plain = tuple(i.data if isinstance(i, Tensor) else i for i in (index if isinstance(index, tuple) else (index,)))
-    self.data[plain] = value.data if isinstance(value, Tensor) else value
+    plain = tuple(i.numpy() if isinstance(i, Tensor) else i for i in (index if isinstance(index, tuple) else (index,)))
+    self.data[plain] = devices.values(value, self.device)
     self.version[0] += 1
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import memory
-from ..tensor import Op, Tensor
+from ..tensor import Op, Tensor, tensor_of
 from .arithmetic import Deviation
 from .shapes import expand, reshape
 
@@ -70,9 +70,7 @@ class Extreme(Op):
         return (dx,)
 
     def backward_graph(self, g, unused=None):
-        mask = np.zeros(self.shape, g.dtype)
-        np.put_along_axis(mask, self.index, 1, self.options["dim"])
-        return (g * mask,)
+        return (g * tensor_of(self.backward(np.ones_like(g.data), unused, needs=(True,))[0], self.device),)
 
 
 class ExtremeOfAll(Op):
@@ -94,7 +92,7 @@ class ExtremeOfAll(Op):
         return (g * self.share,)
 
     def backward_graph(self, g):
-        return (g * self.share,)
+        return (g * tensor_of(self.share, self.device),)
 
 
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..device import move
 from ..kernels import memory
 from ..kernels.parts import by_parts
 from ..promotion import promote
@@ -80,8 +81,12 @@ def scatter_add(y, index: tuple, x) -> None:
         axis = lists[0]                                    # one list of places, such as the channels of x[:, [0, 2, 2]]: place by place
         for place, i in enumerate(index[axis]):
             y[(*index[:axis], int(i), *index[axis + 1:])] += x[(slice(None),) * axis + (place,)]
-    else:
+    elif isinstance(y, np.ndarray):
         np.add.at(y, index, x)
+    else:                                                  # a GPU would add by atomics, in another order every time: the host does it
+        host = move(y, "cuda", "cpu")
+        np.add.at(host, index, move(x, "cuda", "cpu"))
+        y[...] = move(host, "cpu", "cuda")
 
 
 class GetItem(Op):
@@ -92,7 +97,7 @@ class GetItem(Op):
         self.shape = x.shape
         self.view = self.basic = all(isinstance(i, (slice, int, np.integer, type(None), type(Ellipsis))) for i in index)
         y = x[index]
-        return y if isinstance(y, np.ndarray) else np.asarray(y)
+        return np.asarray(y) if isinstance(y, np.generic) else y
 
     def infer(self, x, index):
         return x[index].shape
@@ -227,7 +232,8 @@ def expand(input: Tensor, *shape) -> Tensor:
 def getitem(input: Tensor, index) -> Tensor:
     """x[index] as in PyTorch: numbers, slices, None and … first; then lists, integer tensors and masks, which copy."""
     parts = index if isinstance(index, tuple) else (index,)
-    plain = tuple(np.array(p.data if isinstance(p, Tensor) else p) if isinstance(p, (Tensor, list, np.ndarray)) else p for p in parts)
+    # (indices stay on the host: CuPy takes them from there)
+    plain = tuple(np.array(p.numpy() if isinstance(p, Tensor) else p) if isinstance(p, (Tensor, list, np.ndarray)) else p for p in parts)
     if any(isinstance(p, np.ndarray) for p in plain) and any(isinstance(p, (int, np.integer)) for p in plain):
         # NumPy counts a number beside a list as a list of one, which moves axes about; PyTorch takes it first
         first = [axis for p in plain if p is not None for axis in _whole_axes(p)]

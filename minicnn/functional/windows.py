@@ -5,8 +5,7 @@ They serve the definitions that second derivatives are built from, and a reader 
     windows = F.windows(F.zero_pad(x, ((1, 1), (1, 1))), (3, 3), (1, 1), (1, 1))       # (N, C, P, Q, R, S)
     y = (windows.permute(0, 2, 3, 1, 4, 5).reshape(N * P * Q, C * R * S) @ w.reshape(K, -1).T) …
 """
-import numpy as np
-
+from ..device import strided_view
 from ..kernels import memory
 from ..kernels.geometry import Padding, Pair, output_size
 from ..tensor import Op, Tensor
@@ -20,7 +19,7 @@ class Windows(Op):
         self.shape = x.shape
         (_, _, P, Q, R, S), (n, c, h, w) = self.infer(x, window, stride, dilation), x.strides
         strides = (n, c, h * stride[0], w * stride[1], h * dilation[0], w * dilation[1])
-        return np.lib.stride_tricks.as_strided(x, (*x.shape[:2], P, Q, R, S), strides, writeable=False)
+        return strided_view(x, (*x.shape[:2], P, Q, R, S), strides)
 
     def infer(self, x, window, stride, dilation):
         N, C, H, W = x.shape

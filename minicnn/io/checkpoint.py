@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..tensor import Tensor
 from . import atomic
 
 DTYPES = {"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1",
@@ -89,7 +90,8 @@ def from_bytes(content: bytes) -> Any:
 
 def _flatten(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     """The JSON form of a value; the arrays in it go into `arrays` under their path."""
-    value = getattr(value, "data", value) if not isinstance(value, (np.ndarray, np.generic)) else value      # Tensor → its array
+    if isinstance(value, Tensor) or hasattr(value, "__cuda_array_interface__"):
+        value = Tensor(value).numpy()
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
         if array.dtype.hasobject or array.dtype.newbyteorder("<") not in map(np.dtype, DTYPES.values()):

@@ -142,12 +142,17 @@ class Parameter(Tensor):
         return twin
 
     def __reduce__(self):
-        return _restored, (self.data, self.device, self.requires_grad)
+        """For pickle: the values on the host, to be moved where they were."""
+        values = self.data if self.device == "meta" else devices.move(self.data, self.device, "cpu")
+        return _restored, (values, self.device, self.requires_grad)
 
 
 def _restored(data, device, requires_grad):
     parameter = Parameter(data, requires_grad)
-    parameter.device = device
+    if device == "meta":
+        parameter.device = device
+    else:
+        parameter.move(device, None)
     return parameter
 
 

@@ -37,13 +37,13 @@ def clip_grad_norm_(parameters: "Iterable[Tensor] | Tensor", max_norm: float, no
         for g in gradients:
             g.data *= g.dtype.type(max_norm / (total + 1e-6))
             g.version[0] += 1
-    return Tensor(np.asarray(total, gradients[0].dtype if gradients else np.float32))
+    return Tensor(np.asarray(total, gradients[0].dtype if gradients else np.float32), device=gradients[0].device if gradients else "cpu")
 
 
 def _norm(values: np.ndarray, norm_type: float) -> float:
     """In float64.  Scaled by the largest first: the square of 10²⁰⁰ is no number any more."""
     magnitudes = np.abs(values).astype(np.float64, copy=False)
-    largest = float(magnitudes.max(initial=0.0))
+    largest = float(magnitudes.max()) if magnitudes.size else 0.0
     if norm_type == math.inf or largest == 0 or not math.isfinite(largest):
         return largest
     if norm_type == 2:

@@ -120,7 +120,7 @@ class Optimizer:
             if grad.dtype != p.dtype or not grad.flags.c_contiguous:
                 grad = contiguous(grad.astype(p.dtype, copy=False), p.device)
             for name, value in state.items():
-                if isinstance(value, np.ndarray) and (value.dtype != p.dtype or not value.flags.c_contiguous):
+                if hasattr(value, "flags") and (value.dtype != p.dtype or not value.flags.c_contiguous):
                     state[name] = contiguous(value.astype(p.dtype), p.device)     # the model was converted meanwhile
             arrays, options = self.arguments(p, state, group)
             if any(a is not None and a.shape != param.shape for a in (grad, *arrays)):
@@ -158,8 +158,8 @@ class Optimizer:
         Parameters are numbered in the order of the groups. Only numbers, strings, lists and arrays: JSON and safetensors can hold it.
         """
         number = {id(p): i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
-        state = {str(number[id(p)]): {k: v.copy() if hasattr(v, "copy") else v for k, v in values.items()}
-                 for p, values in self.state.items()}
+        state = {str(number[id(p)]): {k: np.array(devices.move(v, p.device, "cpu")) if hasattr(v, "flags") else v
+                                      for k, v in values.items()} for p, values in self.state.items()}
         groups = [{k: [number[id(p)] for p in v] if k == "params" else list(v) if isinstance(v, tuple) else v for k, v in group.items()}
                   for group in self.param_groups]
         return {"state": state, "param_groups": groups}
@@ -200,7 +200,7 @@ class Optimizer:
         if tuple(value.shape) != p.shape:
             raise ValueError(f"{name}: {key} of parameter {number} has shape {tuple(value.shape)}, the parameter {p.shape}")
         array = memory.empty(p.shape, p.dtype, p.device)
-        array[...] = devices.move(np.asarray(value), "cpu", p.device)
+        array[...] = devices.values(value, p.device)
         return array
 
     def __repr__(self) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ..nn import Module
+from ..device import move, values
 from ..modes import no_grad
+from ..nn import Module
+from ..tensor import tensor_of
 
 
 class WeightAverage:
@@ -41,12 +43,13 @@ class WeightAverage:
     def _write(parameters: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         with no_grad():
             for name, parameter in parameters.items():
-                parameter.write(values[name])
+                parameter.write(tensor_of(values[name], parameter.device))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"steps": self.steps, "values": self.values}
+        parameters = dict(self.model.named_parameters())
+        return {"steps": self.steps, "values": {name: move(a, parameters[name].device, "cpu") for name, a in self.values.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.steps = state["steps"]
+        self.steps, parameters = state["steps"], dict(self.model.named_parameters())
         for name, average in self.values.items():
-            average[...] = state["values"][name]
+            average[...] = values(state["values"][name], parameters[name].device)

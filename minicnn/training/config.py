@@ -49,7 +49,7 @@ class Config:
                              f"the data; got {options!r}")
         if not isinstance(values["data"], str):
             raise ValueError(f"data should be a name or the path of an archive, got {values['data']!r}")
-        usable_device(values["device"])
+        known_device(values["device"])
         for name, own in (("split_seed", SPLIT_SEED), ("held_out", HELD_OUT)):
             if values.get(name, own) != own:
                 raise ValueError(f"this run held out other images than this version of minicnn would ({name} {values[name]}, here {own}); "
@@ -108,10 +108,18 @@ def fitted(recipe: Recipe, model: str, dataset: Dataset, given: Collection[str] 
     return replace(recipe, **changes)
 
 
-def usable_device(device: str) -> str:
-    """The device itself, if one can train on it here.  ValueError otherwise."""
+def known_device(device: Any) -> str:
+    """The device itself, if one can train on it somewhere.  ValueError otherwise."""
+    if device not in ("cpu", "cuda", "meta"):
+        raise ValueError(f"unknown device {device!r}: there are 'cpu' and 'cuda'")
     if device == "meta":
         raise ValueError("device 'meta' has shapes but no values, so nothing can be trained on it; use device 'cpu'")
+    return device
+
+
+def usable_device(device: Any) -> str:
+    """The device itself, if one can train on it here.  ValueError otherwise."""
+    known_device(device)
     try:
         return checked_device(device)
     except RuntimeError as error:
@@ -129,9 +137,9 @@ def transforms(recipe: Recipe, training: bool) -> Compose:
     return Compose((*steps, Normalise(recipe.mean, recipe.std)))
 
 
-def evaluation_loader(dataset: Dataset, recipe: Recipe) -> Loader:
+def evaluation_loader(dataset: Dataset, recipe: Recipe, device: str = "cpu") -> Loader:
     """The images in their own order, as the network sees them, without distortions."""
-    return Loader(dataset, 200, transform=transforms(recipe, training=False))
+    return Loader(dataset, 200, transform=transforms(recipe, training=False), device=device)
 
 
 def make_model(config: Config, dataset: Dataset) -> Module:
@@ -196,16 +204,16 @@ def _constant(step: int) -> float:
 
 def make_trainer(config: Config, training_part: Dataset, run=None, progress=None) -> Trainer:
     """Everything of a training at its start, from a configuration and the training part of the data.  Sets the seed of minicnn."""
-    recipe = config.recipe
+    recipe, device = config.recipe, usable_device(config.device)
     held_out = round(HELD_OUT * len(training_part))
     if held_out < 1:
         raise ValueError(f"{config.data}: {len(training_part)} training images are too few: a tenth of them is held out for validation")
     train, validation = split(training_part, held_out, SPLIT_SEED)
     manual_seed(config.seed)
     model = make_model(config, training_part)
-    loader = Loader(train, recipe.batch_size, shuffle=True, seed=config.seed, transform=transforms(recipe, training=True))
+    loader = Loader(train, recipe.batch_size, shuffle=True, seed=config.seed, transform=transforms(recipe, training=True), device=device)
     optimizer = make_optimizer(recipe, model)
-    return Trainer(model, optimizer, loader, evaluation_loader(validation, recipe), epochs=recipe.epochs,
+    return Trainer(model, optimizer, loader, evaluation_loader(validation, recipe, device), epochs=recipe.epochs,
                    schedule=make_schedule(recipe, optimizer, len(loader)),
                    loss=partial(F.cross_entropy, label_smoothing=recipe.label_smoothing), average=recipe.average,
-                   clip_norm=recipe.clip_norm, run=run, progress=progress, device=config.device)
+                   clip_norm=recipe.clip_norm, run=run, progress=progress, device=device)

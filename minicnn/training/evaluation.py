@@ -57,12 +57,12 @@ def evaluate(model: Module, loader: Loader, loss: Callable[[Tensor, Tensor], Ten
         with no_grad():
             for images, labels in loader.batches():
                 outputs = model(Tensor(images, device=device))
-                total += value(loss(outputs, Tensor(labels, device=device))) * len(labels.data)
+                total += value(loss(outputs, Tensor(labels, device=device))) * len(labels)
                 predictions = move(outputs.data, device, "cpu").argmax(1)
                 if outputs.shape[1] != len(confusion):
                     raise ValueError(f"evaluate: the model has {outputs.shape[1]} outputs, the data {len(confusion)} classes; "
                                      f"they must be the same")
-                confusion += confusion_matrix(labels.data, predictions, len(confusion))
+                confusion += confusion_matrix(labels.numpy(), predictions, len(confusion))
     finally:
         model.train(was_training)
     return Evaluation(total / int(confusion.sum()), confusion)

@@ -1,12 +1,13 @@
 """A whole training: learn, choose by the validation images, and look at the test images once, at the end."""
 from contextlib import nullcontext
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from ..data import Dataset, load
-from ..device import use_backend
+from ..device import cuda_available, use_backend
 from .config import Config, evaluation_loader, make_model, make_trainer
 from .evaluation import Evaluation, evaluate
 from .plots import draw_confusion, draw_curves
@@ -37,7 +38,7 @@ def _train(config: Config, run: RunFolder | None, progress: Any) -> Evaluation:
             progress.note(f"going on at {place} of {trainer.epochs} epochs")
         trainer.fit()
         trainer.load_best()
-        measured = evaluate(trainer.model, evaluation_loader(test_part, config.recipe), device=config.device)
+        measured = evaluate(trainer.model, evaluation_loader(test_part, config.recipe, config.device), device=config.device)
     if run is not None:
         assert trainer.best is not None
         draw_curves(trainer.history, run.path / "curves.png", f"{config.model}, seed {config.seed}")
@@ -93,8 +94,11 @@ def load_run(run: RunFolder, same_data: bool = True):
     """(configuration, model in evaluation mode with the run's best weights, training part, test part)
 
     same_data: ValueError if the data set has other images now than when the run was trained.
+    A run of a GPU is loaded to the CPU where there is none: weights are those of any device.
     """
     config = load_config(run)
+    if config.device == "cuda" and not cuda_available():
+        config = replace(config, device="cpu")
     training_part, test_part = load(config.data)
     if same_data and "data_sha256" in run.config:
         check_same_data(run, config, training_part, test_part)
