@@ -87,9 +87,11 @@ def load(op: str, backend: str = "reference") -> Any:
     return _replaced.get(op) or _load(op, backend)
 
 
-def algorithms(op: str) -> tuple[str, ...]:
-    """The names under which the compiled CPU form of an operation knows its algorithms, as its file lists them; none if there is one."""
-    return tuple(getattr(_load(op, "numba"), "ALGORITHMS", ()))
+def algorithms(op: str, backend: str = "numba") -> tuple[str, ...]:
+    """The names under which a compiled form of an operation, "numba" or "cupy", knows its algorithms, as its file lists them; none if
+    there is one."""
+    form = module(op, "gpu") if backend == "cupy" else _load(op, backend)                   # gpu.py can be read without a GPU
+    return tuple(getattr(form, "ALGORITHMS", ()))
 
 
 class WithAlgorithm:

@@ -6,7 +6,6 @@ class of an array.
 """
 import importlib.util
 import os
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,15 +53,16 @@ class use_backend:
 
 
 class use_algorithm:
-    """Choose how the Numba kernels compute an operation: `use_algorithm("conv2d", "im2col")` from here on, or in a `with` for a while.
+    """Choose how the kernels compute an operation: `use_algorithm("conv2d", "im2col")` from here on, or in a `with` for a while.
 
-    name: one of kernels.algorithms(op), the rungs that the operation's cpu.py describes; None: chosen by the shapes again, as by default.
-    An Op keeps the algorithm of its forward for its backward. Other backends have one form each and take no notice.
+    name: one of kernels.algorithms(op), the rungs that the operation's cpu.py describes, or of kernels.algorithms(op, "cupy"), those of its
+    gpu.py; a backend that does not have it chooses as by default.  None: chosen by the shapes again.
+    An Op keeps the algorithm of its forward for its backward.
     ValueError for an unknown operation, or a name that is not among its algorithms.
     """
 
     def __init__(self, op: str, name: str | None):
-        known = kernels.algorithms(op)
+        known = dict.fromkeys((*kernels.algorithms(op), *kernels.algorithms(op, "cupy")))
         if name is not None and name not in known:
             there = f"choose {', '.join(map(repr, known))}, or None: by the shapes" if known else "it has one form"
             raise ValueError(f"use_algorithm: {op} has no algorithm {name!r}; {there}")
@@ -91,7 +91,7 @@ def get_algorithm(op: str) -> str | None:
 def kernel(op: str, device: str) -> Any:
     """The kernel of an operation for arrays on a device, on the backend and with the algorithm of the moment."""
     found = kernels.load(op, "cupy" if device == "cuda" else get_backend())
-    if _algorithms and device == "cpu":
+    if _algorithms:
         name = get_algorithm(op)
         if name in getattr(found, "ALGORITHMS", ()):          # which the reference and somebody's own kernel do not have
             return kernels.WithAlgorithm(found, str(name))
@@ -115,12 +115,10 @@ def without_cuda() -> str:
     return "CuPy is installed and finds no NVIDIA GPU (nvidia-smi shows whether the driver does)"
 
 
-@lru_cache(maxsize=1)
 def cuda_available() -> bool:
-    """Whether device "cuda" works here: the CUDA kernels are installed, and CuPy finds a GPU or MINICNN_CUDA=emulated."""
-    if importlib.util.find_spec("minicnn.kernels.cuda") is None:
-        return False
-    return bool(importlib.import_module("minicnn.kernels.cuda").available())
+    """Whether device "cuda" works here: CuPy finds a GPU, or MINICNN_CUDA=emulated."""
+    from .kernels import cuda
+    return cuda.available()
 
 
 def common_device(op: str, devices: list[str]) -> str:
@@ -147,8 +145,8 @@ def strided_view(array: Any, shape: tuple, strides: tuple) -> Any:
     """A view of the array's memory, not to be written to; strides in bytes."""
     if isinstance(array, np.ndarray):
         return np.lib.stride_tricks.as_strided(array, shape, strides, writeable=False)
-    import cupy
-    return cupy.lib.stride_tricks.as_strided(array, shape, strides)
+    from cupy.lib.stride_tricks import as_strided # pyright: ignore[reportMissingImports]
+    return as_strided(array, shape, strides)
 
 
 def values(given: Any, device: str) -> Any:
@@ -172,5 +170,5 @@ def move(array: np.ndarray, source: str, target: str) -> np.ndarray:
         return meta_array(array.shape, array.dtype)
     if source == "meta":
         raise RuntimeError("a meta tensor has a shape but no values to move")
-    from .kernels import cuda                    # type: ignore[attr-defined]
+    from .kernels import cuda
     return cuda.to_device(array) if target == "cuda" else cuda.to_host(array)

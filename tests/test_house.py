@@ -96,7 +96,7 @@ def test_the_rule_of_imports_finds_an_import_that_runs_back():
     assert ["minicnn", "kernels", "memory"] in [name for _, name in imports(file)]
 
 
-COMPILERS = {"numpy", "scipy", "numba", "llvmlite", "cupy", "threadpoolctl"}
+COMPILERS = {"numpy", "scipy", "numba", "llvmlite", "cupy", "cupyx", "cupy_backends", "threadpoolctl"}
 
 
 def test_kernels_know_nothing_of_the_engine_and_the_reference_nothing_of_numba():

@@ -21,7 +21,7 @@ def average(x, shape, kind, windows, positions, divisor=None):
 def forward(x, *, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     shape = output_shape(x.shape, kernel_size=kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode,
                          count_include_pad=count_include_pad, divisor_override=divisor_override)
-    windows = sliding(x.shape[2:], shape[2:], kernel_size, stride, padding, padding_counts=count_include_pad)
+    windows = sliding(x.shape[2:], (shape[2], shape[3]), kernel_size, stride, padding, padding_counts=count_include_pad)
     return average(x, shape, "Sliding", windows, kernel_size[0] * kernel_size[1], divisor_override)
 
 

@@ -3,6 +3,8 @@
 y is the input gradient of a convolution, grad_x that convolution, grad_weight its weight gradient with grad_output as the input and x as
 the gradient.
 """
+from typing import Any
+
 import numpy as np
 
 from ..conv2d.gpu import convolve, gradients, kernels, THREADS
@@ -13,7 +15,7 @@ from . import output_shape
 def forward(x, weight, bias=None, *, stride, padding, output_padding, dilation, groups):
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     N, K, H, W = output_shape(x.shape, weight.shape, None if bias is None else bias.shape, output_padding=output_padding, **options)
-    y = gradients(None, weight, x, (H, W), (True, False, False), **options)[0]
+    y: Any = gradients(None, weight, x, (H, W), (True, False, False), **options)[0]
     if bias is not None and y.size:
         kernels.add_bias(*grid_for(y.size), (y, bias, np.int32(N), np.int32(K), np.int32(H * W)))
     return y, (x, weight, options)

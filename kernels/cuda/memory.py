@@ -48,11 +48,11 @@ class Upload:
     def __call__(self, array: np.ndarray) -> Any:
         if emulated():
             return to_device(array)
-        import cupy
-        import cupyx
+        import cupy                               # pyright: ignore[reportMissingImports]
+        import cupyx                              # pyright: ignore[reportMissingImports]
         if self.stream is None:
             self.stream = cupy.cuda.Stream(non_blocking=True)             # beside the stream of the kernels
-        locked = cupyx.empty_pinned(array.shape, array.dtype)
+        locked: Any = cupyx.empty_pinned(array.shape, array.dtype)         # pyright: ignore[reportArgumentType]
         locked[...] = array
         # The block may be one that was given back while kernels that read it are still under way: the copy comes after those.
         copy = cupy.empty(array.shape, array.dtype)
@@ -65,7 +65,7 @@ class Upload:
 def synchronize() -> None:
     """Wait until everything that was launched is done."""
     if not emulated():
-        import cupy
+        import cupy                               # pyright: ignore[reportMissingImports]
         cupy.cuda.get_current_stream().synchronize()
 
 
@@ -73,7 +73,7 @@ def free_bytes() -> int | None:
     """Of the device's memory; None where it is the host's."""
     if emulated():
         return None
-    import cupy
+    import cupy                                   # pyright: ignore[reportMissingImports]
     return cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
 
 

@@ -26,8 +26,8 @@ def matmul(a: Any, b: Any, out: Any, transpose_a: bool = False, transpose_b: boo
     if where.emulated():
         with single_threaded_blas():
             return np.matmul(a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b, out=out)
-    import cupy
-    from cupy_backends.cuda.libs import cublas
+    import cupy                                   # pyright: ignore[reportMissingImports]
+    from cupy_backends.cuda.libs import cublas    # pyright: ignore[reportMissingImports]
     handle, gemm = cupy.cuda.device.get_cublas_handle(), getattr(cublas, GEMM[out.dtype.str[1:]])
     (m, n), k = out.shape[-2:], a.shape[-2 if transpose_a else -1]
     one, zero = np.ones(1, out.dtype), np.zeros(1, out.dtype)

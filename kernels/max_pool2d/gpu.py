@@ -20,7 +20,7 @@ def maximum(x, shape, kind, windows, positions):
 
 def forward(x, *, kernel_size, stride, padding, dilation, ceil_mode):
     shape, _ = output_shape(x.shape, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
-    windows = sliding(x.shape[2:], shape[2:], kernel_size, stride, padding, dilation)
+    windows = sliding(x.shape[2:], (shape[2], shape[3]), kernel_size, stride, padding, dilation)
     return maximum(x, shape, "Sliding", windows, kernel_size[0] * kernel_size[1])
 
 

@@ -22,11 +22,8 @@ kernels = cuda.load(__file__)
 @lru_cache(maxsize=64)
 def table(mode: str, itemsize: int, sizes: tuple, addresses: tuple) -> Any:
     """(pieces, 1 + arrays): the count of a piece and where it begins in each of its parameter's arrays, 0 for one that is not there."""
-    pieces = np.array([(i, first) for i, size in enumerate(sizes) for first in range(0, size, PIECE)], np.int64).reshape(-1, 2)
-    which, first = pieces.T
-    begins = np.array(addresses, np.int64)[which]                                  # (pieces, arrays)
-    count = np.minimum(np.array(sizes, np.int64)[which] - first, PIECE)
-    return cuda.to_device(np.column_stack([count, np.where(begins, begins + itemsize * first[:, None], 0)]))
+    return cuda.table([(min(PIECE, size - first), *(begin and begin + itemsize * first for begin in own))
+                       for size, own in zip(sizes, addresses) for first in range(0, size, PIECE)], np.int64)
 
 
 class Together:
@@ -57,7 +54,7 @@ class Together:
         if cuda.mode() == "check":                                                 # it watches arrays that are arguments: one by one
             for arrays in group:
                 flat = [a if a is None else a.reshape(-1) for a in arrays]
-                kernel((1,), (256,), (None, np.int64(1), np.int64(flat[0].size), *flat, *scalars))
+                kernel((1,), (256,), (None, np.int64(1), np.int64(arrays[0].size), *flat, *scalars))
             return
         pieces = table(cuda.mode(), dtype.itemsize, tuple(arrays[0].size for arrays in group),
                        tuple(tuple(0 if a is None else cuda.address(a) for a in arrays) for arrays in group))

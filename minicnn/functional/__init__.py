@@ -1,7 +1,7 @@
 """Functions of Tensors, with PyTorch's names, signatures and meanings: one file a family."""
 from .activation import (elu, gelu, hardsigmoid, hardswish, leaky_relu, log_softmax, relu, relu6, scaled_tanh, sigmoid, silu, softmax,
                          tanh)
-from .arithmetic import abs, add, clamp, cos, div, exp, log, maximum, minimum, mul, neg, pow, sin, sqrt, sub, where
+from .arithmetic import abs, add, clamp, cos, div, exp, log, maximum, minimum, mul, neg, pow, sin, sqrt, sub
 from .checkpoint import checkpoint
 from .conv import conv2d, conv_transpose2d
 from .create import arange, full, meta, ones, rand, randn, zeros
@@ -15,6 +15,7 @@ from .reductions import argmax, max, mean, min, std, sum, var
 from .resample import interpolate, pad
 from .shapes import cat, chunk, expand, flatten, permute, reshape, split, squeeze, stack, transpose, unsqueeze
 from .shuffle import channel_shuffle, shift
+from .where import where
 from .windows import windows, zero_pad
 from . import methods as _methods                     # noqa: F401  operators and methods of Tensor
 

@@ -9,8 +9,8 @@ import numpy as np
 from ..device import move
 from ..kernels.activation import A, S
 from ..tensor import Op, Tensor, tensor_of
-from .arithmetic import where
 from .kernel_op import KernelOp
+from .where import where
 
 
 class FromInput(KernelOp):

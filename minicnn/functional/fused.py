@@ -9,10 +9,11 @@ from typing import Any
 from .. import kernels
 from ..tensor import Tensor, tensor_of
 from .activation import relu
-from .arithmetic import add, where
+from .arithmetic import add
 from .conv import Conv2d, Size, conv2d, convolve
 from .kernel_op import KernelOp
 from .normalization import BatchNorm, batch_norm, normalise
+from .where import where
 
 
 class Conv2dReLU(Conv2d):

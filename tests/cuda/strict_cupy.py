@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import device as devices
 from minicnn.kernels.cuda import loader
 from minicnn.kernels.cuda.emulator import RawModule as EmulatedModule
 from minicnn.kernels.cuda import where
@@ -254,7 +253,7 @@ def strict_cupy(mode: str = "fast") -> Iterator[None]:
     before = {name: sys.modules.get(name) for name in stood_in}
 
     def forget():
-        for cached in (devices.cuda_available, where._gpu, loader.module):
+        for cached in (where._gpu, loader.module):
             cached.cache_clear()
 
     sys.modules.update(stood_in)

@@ -126,7 +126,7 @@ class Kernel:
         read = self.module.library.handle.emulator_trace
         read.restype = ctypes.c_long
         count = read(ctypes.byref(start))
-        return np.frombuffer(ctypes.string_at(start.value, count * EVENT.itemsize), EVENT) if count else np.empty(0, EVENT)
+        return np.frombuffer(ctypes.string_at(start, count * EVENT.itemsize), EVENT) if count else np.empty(0, EVENT)
 
 
 def in_c(letters: str) -> str:
