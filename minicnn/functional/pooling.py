@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import meta_array
+from ..device import meta_array, move
 from ..kernels.geometry import Pair, pair, padding_pairs
 from ..tensor import Tensor
 from .kernel_op import KernelOp
@@ -34,7 +34,8 @@ class MaxPool2d(KernelOp):
         return (y, meta_array(indices.shape, np.int64)) if return_indices else y
 
     def backward_graph(self, g, *unused) -> tuple:
-        (N, C, _, W), indices = self.shape, self.indices                   # gradients added at the winners, as a Tensor operation
+        """Gradients added at the winners, as a Tensor operation."""
+        (N, C, _, W), indices = self.shape, move(self.indices, self.device, "cpu")
         n, c = np.arange(N)[:, None, None, None], np.arange(C)[:, None, None]
         return (Scatter.apply(g, index=(n, c, indices // W, indices % W), shape=self.shape),)
 

@@ -16,10 +16,10 @@ needs_cuda = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 
 @contextmanager
-def device(seed: int = 0):
+def device(seed: int = 0, mode: str = "check"):
     """Inside, CUDA kernels run. Emulated, threads overtake one another after 40 loads and stores on average where a seed is given."""
     if ON_GPU:
         yield
         return
-    with cuda.emulation("check", **({"seed": seed, "preempt": 40} if seed else {})):
+    with cuda.emulation(mode, **({"seed": seed, "preempt": 40} if seed and mode == "check" else {})):
         yield

@@ -218,29 +218,32 @@ def gemm(dtype) -> Any:
     return strided_batched
 
 
+def as_strided(x: ndarray, shape: tuple | None = None, strides: tuple | None = None) -> ndarray:
+    return x.seen(np.lib.stride_tricks.as_strided(x.host, shape, strides))
+
+
 def modules() -> dict[str, ModuleType]:
     """What `import` finds, by name."""
-    cupy, backends, libs, pinned = (ModuleType(name) for name in ("cupy", "cupy_backends", "cupy_backends.cuda.libs", "cupyx"))
+    found = {name: ModuleType(name) for name in ("cupy", "cupy.lib", "cupy.lib.stride_tricks", "cupyx", "cupy_backends",
+                                                 "cupy_backends.cuda", "cupy_backends.cuda.libs")}
+    cupy: Any = found["cupy"]
     math = [0]
     cublas = SimpleNamespace(sgemmStridedBatched=gemm(np.float32), dgemmStridedBatched=gemm(np.float64), CUBLAS_DEFAULT_MATH=0,
                              getMathMode=lambda handle: math[0], setMathMode=lambda handle, mode: math.__setitem__(0, mode))
-    libs.cublas = cublas                                                # type: ignore[attr-defined]
+    found["cupy_backends.cuda.libs"].cublas = cublas                    # type: ignore[attr-defined]
     event = SimpleNamespace(synchronize=lambda: None, record=lambda stream=None: None)
     stream = SimpleNamespace(synchronize=lambda: None, wait_event=lambda event: None, record=lambda: event, __enter__=None)
     names = dict(
         ndarray=ndarray, RawModule=RawModule,
         empty=lambda shape, dtype=float: ndarray(np.empty(shape, dtype)),
         asarray=lambda a, dtype=None, order=None: a if isinstance(a, ndarray) else ndarray(np.array(a, dtype, order=order)),
-        lib=SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=lambda x, shape=None, strides=None: x.seen(
-            np.lib.stride_tricks.as_strided(x.host, shape, strides)))),
         asnumpy=lambda a: a.get() if isinstance(a, ndarray) else np.asarray(a),
         cuda=SimpleNamespace(is_available=lambda: True, device=SimpleNamespace(get_cublas_handle=lambda: 1),
                              get_current_stream=lambda: stream, Stream=lambda non_blocking=False: stream))
     for name, value in names.items():
         setattr(cupy, name, value)
-    pinned.empty_pinned = np.empty                                      # type: ignore[attr-defined]
-    found = {"cupy": cupy, "cupy_backends": backends, "cupy_backends.cuda": ModuleType("cupy_backends.cuda"),
-             "cupy_backends.cuda.libs": libs, "cupyx": pinned}
+    found["cupyx"].empty_pinned = np.empty                              # type: ignore[attr-defined]
+    found["cupy.lib.stride_tricks"].as_strided = as_strided             # type: ignore[attr-defined]
     for name, module in found.items():
         module.__spec__ = ModuleSpec(name, None)                        # importlib.util.find_spec asks for it
     return found
