@@ -1,27 +1,17 @@
 """The engine on device "cuda": tensors, layers, optimisers, a checkpoint, second derivatives; the same numbers as on the CPU."""
-from contextlib import nullcontext
-
 import numpy as np
 import pytest
 
 import minicnn as mc
 import minicnn.functional as F
-from minicnn import io, models, nn, optim
-from minicnn.kernels import cuda
+from minicnn import io, models, optim
 
 from ..small_training import batches, network
-from .on_device import needs_cuda, ON_GPU
-from .strict_cupy import strict_cupy
+from ..training.tiny import tiny_trainer
+from .on_device import needs_cuda
 
-pytestmark = needs_cuda
+pytestmark = [needs_cuda, pytest.mark.usefixtures("somewhere")]
 TOLERANCE = 1e-5                                  # of float32 sums in another order, over a few steps
-
-
-@pytest.fixture(autouse=True, params=["GPU"] if ON_GPU else ["emulated", "strict"])
-def where(request):
-    """Emulated on NumPy's arrays, or on arrays that refuse what CuPy's refuse; without the checker, which test_kernels.py has."""
-    with {"GPU": nullcontext, "emulated": cuda.emulation, "strict": strict_cupy}[request.param]():
-        yield
 
 
 def trained(device: str, optimizer, steps: int = 3):
@@ -80,6 +70,31 @@ def test_to_the_device_and_back(tmp_path):
     assert {p.device for p in net.to("cpu").parameters()} == {"cpu"}
 
 
+def test_a_run_goes_on_where_it_was_stopped_bit_for_bit(tmp_path):
+    whole = tiny_trainer(device="cuda", epochs=2)
+    whole.fit()
+    first = tiny_trainer(device="cuda", epochs=2)
+    first.epochs = 1
+    first.fit()
+    io.save(first.state(), tmp_path / "last.safetensors")
+    second = tiny_trainer(device="cuda", epochs=2)
+    second.load_state(io.load(tmp_path / "last.safetensors"))
+    second.fit()
+    a, b = whole.state(), second.state()
+    assert {t.device for t in a["model"].values()} == {"cuda"}
+    assert all(a["model"][name].numpy().tobytes() == b["model"][name].numpy().tobytes() for name in a["model"])
+    assert all(a["average"]["values"][name].tobytes() == b["average"]["values"][name].tobytes() for name in a["average"]["values"])
+    assert [r["loss"] for r in whole.history] == [r["loss"] for r in second.history]
+    second.load_best()
+
+
+def test_training_learns_as_on_the_cpu():
+    here, there = (tiny_trainer(device=device, epochs=3).fit() for device in ("cpu", "cuda"))
+    for mine, other in zip(here, there, strict=True):
+        assert mine["loss"] == pytest.approx(other["loss"], rel=1e-4)
+        assert mine["validation_accuracy"] == other["validation_accuracy"]
+
+
 def test_devices_do_not_mix():
     with pytest.raises(RuntimeError, match="different devices"):
         mc.Tensor(np.ones(3, np.float32), device="cuda") + mc.Tensor(np.ones(3, np.float32))
@@ -96,12 +111,6 @@ def test_a_gradient_of_a_gradient():
         (g * g).sum().backward()
         found.append(W.grad.to("cpu").numpy())
     assert np.allclose(*found, rtol=1e-10, atol=1e-12)
-
-
-def test_gradcheck():
-    conv = nn.Conv2d(2, 3, 3, stride=2, padding=1).to("float64").to("cuda")
-    x = mc.Tensor(np.random.default_rng(1).standard_normal((2, 2, 5, 6)), requires_grad=True, device="cuda")
-    assert mc.gradcheck(conv, x)
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet20"])
