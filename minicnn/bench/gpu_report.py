@@ -23,7 +23,8 @@ def gpu_notes(results: Sequence[Result], settings: Settings, peaks: dict[str, fl
     step = "a training step: forward, backward, SGD with momentum" if settings.training else "a forward in evaluation"
     notes = [gpu_line(environments)]
     if emulated(environments):
-        notes.append("The emulator says nothing about speed: these times, ratios and peaks mean nothing. PyTorch ran on the CPU.")
+        notes.append("The emulator says nothing about speed: these times, ratios and peaks mean nothing." +
+                     " PyTorch ran on the CPU." * (len(environments) > 1))
     notes.append(f"{step}; dropout off in every engine; ÷: minicnn's time over the other's, below 1 minicnn is faster. Medians of "
                  f"{settings.rounds} rounds, in which the engines took turns in processes of their own; a turn's time is from an idle GPU "
                  "to an idle GPU, over its steps. PyTorch: eager, cudnn.benchmark, NHWC: channels_last. of peak: the operations of "
