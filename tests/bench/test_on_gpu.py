@@ -7,6 +7,7 @@ import pytest
 
 from minicnn import cli, models
 from minicnn.bench import gpu_report, machine, networks, on_gpu
+from minicnn.bench.engine import Engine
 from minicnn.bench.networks import agree, Different, FLOAT32, parsed, Result, Settings, Timing
 from minicnn.commands import bench
 from minicnn.kernels import cuda
@@ -144,6 +145,28 @@ def test_what_does_not_fit_on_the_gpu_is_skipped(here, monkeypatch):
     monkeypatch.setattr(on_gpu, "free_bytes", lambda worker: 1e8)
     status, out, err = here("bench", "lenet5:8", "--device", "cuda", "--rounds", 1)
     assert status == 2 and out.count("lenet5: needs about 1.0 GB in 1 processes, 0.1 GB are free; a smaller batch, such as lenet5:1") == 1
+
+
+class Diary(Engine):
+    """An engine that writes down what it is told."""
+    def __init__(self, device):
+        super().__init__()
+        self.words, self.device, self.program = [], device, self
+        self.run, self.loss = lambda: self.words.append("run"), lambda: 1.5
+
+    def synchronize(self):
+        self.words.append("wait")
+
+    build = forget = describe = arrays_peak = held = lambda self, *arguments: None
+
+
+def test_a_turn_is_from_an_idle_gpu_to_an_idle_gpu():
+    on_cpu, gpu = Diary("cpu"), Diary("cuda")
+    assert len(on_cpu.steps(3)["seconds"]) == 3 and on_cpu.words == ["run"] * 3
+    found = gpu.steps(3)
+    assert len(found["seconds"]) == 1 and found["loss"] == 1.5 and gpu.words == ["wait", "run", "run", "run", "wait"]
+    gpu.device_bytes = 7
+    assert gpu.memory() == {"baseline": 0, "peak": 7, "arrays": None}
 
 
 def timed(model, tf32, *seconds):

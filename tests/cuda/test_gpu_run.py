@@ -11,7 +11,7 @@ from minicnn.kernels import cuda
 
 from . import every_case, gpu_record, gpu_run
 from .gpu_run import Machine, Piece
-from .on_device import needs_cuda
+from .on_device import needs_cuda, ON_GPU
 
 NOTHING = Machine({"gpu": "no GPU: so it says", "torch": "no PyTorch", "sanitizer": "no sanitizer"}, {}, {}, {})
 HERE = Machine({"sanitizer": "no sanitizer"}, {"name": "A GPU", "total": 8 << 30, "cupy": "14.2"}, {"version": "2.13", "cudnn": 91}, {})
@@ -122,6 +122,7 @@ def test_the_commands_exist(networks):
 
 
 @needs_cuda
+@pytest.mark.skipif(ON_GPU, reason="it turns CuPy's pool off, for this process")
 def test_every_case_runs_each_case_in_each_form(capsys):
     with cuda.emulation("fast"):
         assert every_case.main(["--op", "relu", "--op", "conv2d", "--cases", "2"]) == 0
@@ -133,6 +134,7 @@ def test_every_case_runs_each_case_in_each_form(capsys):
 
 
 @needs_cuda
+@pytest.mark.skipif(ON_GPU, reason="it turns CuPy's pool off, for this process")
 def test_every_case_tells_which_case_failed(capsys, monkeypatch):
     def broken(subject, dtype, extra):
         raise RuntimeError("an illegal address")

@@ -12,9 +12,10 @@ from minicnn.kernels.cuda import chip, launches
 from minicnn.kernels.cuda.emulator.recording import recording
 from minicnn.kernels.cuda.launches import watching
 
-from .on_device import needs_cuda
+from .on_device import needs_cuda, ON_GPU
 
 pytestmark = needs_cuda
+in_the_emulator = pytest.mark.skipif(ON_GPU, reason="of the emulator")
 SQUARE = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1)}
 MACHINE = Machine(flops=1e12, bandwidth=1e11)
 
@@ -37,9 +38,12 @@ def arrays(*shapes, dtype=np.float32):
 
 
 @pytest.fixture(autouse=True)
-def emulated():
-    with cuda.emulation("fast"):
+def device():
+    if ON_GPU:
         yield
+    else:
+        with cuda.emulation("fast"):
+            yield
 
 
 def test_each_launch_is_told_before_and_after():
@@ -51,9 +55,10 @@ def test_each_launch_is_told_before_and_after():
     relu.forward(y)
     assert diary.words == ["before cuBLAS product<float32>", "after cuBLAS product<float32>",
                            "before activation/gpu.cu value<float, Relu>", "after activation/gpu.cu value<float, Relu>"]
-    assert np.shares_memory(diary.arguments[0][2], y) and not launches.watchers
+    assert diary.arguments[0][2].shape == y.shape and not launches.watchers
 
 
+@in_the_emulator
 def test_a_launch_that_fails_has_no_after():
     diary, module = Diary(), kernels.module("relu", "gpu").kernels
     with pytest.raises(TypeError, match="takes"), watching(diary):
@@ -61,6 +66,7 @@ def test_a_launch_that_fails_has_no_after():
     assert [word.partition(" ")[0] for word in diary.words] == ["before"] and not launches.watchers
 
 
+@in_the_emulator
 def test_a_recording_hears_of_launches_too():
     x, = arrays((5,))
     with recording() as found:
@@ -127,10 +133,10 @@ def test_a_profile_counts_what_repeats():
         relu.forward(x), relu.forward(x), tanh.forward(x)
     found = profile_launches(step, 3)
     assert len(calls) == 1 + 3 + 3 and {e.name.split()[-1]: e.launches for e in found.entries.values()} == {"Relu>": 6, "Tanh>": 3}
-    assert all(e.seconds > 0 for e in found.entries.values()) and found.seconds > 0 and found.emulated
+    assert all(e.seconds > 0 for e in found.entries.values()) and found.seconds > 0 and found.emulated != ON_GPU
     table = found.table(MACHINE)
     assert "activation/gpu.cu value<float, Relu>" in table and "the step, unobserved" in table
-    assert "the times mean nothing" in found.advice(MACHINE)[0]
+    assert ("the times mean nothing" in found.advice(MACHINE)[0]) != ON_GPU
     with pytest.raises(ValueError, match="repeat should be at least 1, got 0"):
         profile_launches(step, 0)
 
@@ -150,6 +156,30 @@ def test_the_advice_names_what_could_be_saved_not_what_takes_longest():
     assert found.advice(MACHINE)[0] == "Between the kernels no time is lost: they take as long as the step."
 
 
+@pytest.mark.skipif(not ON_GPU, reason="of a GPU")
+def test_the_chip():
+    """The time between events is that of the clock, and TF32 is faster where there are tensor cores for it."""
+    found = chip.describe()
+    assert found["name"] and 0 < found["free"] <= found["total"] and not found["emulated"]
+    a, b, out = arrays((2048, 2048), (2048, 2048), (2048, 2048))
+    cuda.matmul(a, b, out)
+    seconds = chip.timed(lambda: cuda.matmul(a, b, out), 20)
+    start = chip.mark()
+    for _ in range(20):
+        cuda.matmul(a, b, out)
+    end = chip.mark()
+    chip.synchronize()
+    assert seconds / 2 < chip.between(start, end) < 2 * seconds
+    exact, tf32 = chip.product_peak(0.1), 0.0
+    cuda.allow_tf32()
+    try:
+        tf32 = chip.product_peak(0.1)
+    finally:
+        cuda.allow_tf32(False)
+    assert tf32 > 1.5 * exact > 1e11 or float(found["compute_capability"]) < 8
+
+
+@in_the_emulator
 def test_the_chip_emulated():
     assert chip.describe() == {"name": "no GPU: CUDA emulated on the CPU", "emulated": True}
     assert chip.product_peak(0.01) > 1e6 and chip.bandwidth(0.01) > 1e6
