@@ -8,15 +8,17 @@
     product.py     matmul: cuBLAS
     product.cuh    a product of matrices in tiles; tensor_cores.cuh: the same on tensor cores
     memory.py      arrays on the device: empty, table, to_device, to_host, address
+    launches.py    who may watch launches       chip.py    the GPU itself: waiting for it, its time, what it can do at best
     emulator/      the same .cu files on the CPU, checked
 
 Where the kernels run:  on a GPU if CuPy finds one;  on the CPU if MINICNN_CUDA=emulated says so (or checked: every load and store is
 watched for bounds and races).  The arrays of device "cuda" are CuPy's, or, emulated, NumPy's. CuPy and g++ load when first needed.
 """
+from .chip import synchronize
 from .loader import block_for, grid_for, load
-from .memory import address, empty, free_bytes, synchronize, table, to_device, to_host, Upload
+from .memory import address, empty, table, to_device, to_host, Upload
 from .product import matmul
 from .where import allow_tf32, available, emulated, emulation, mode, tf32_allowed
 
-__all__ = ["address", "allow_tf32", "available", "block_for", "emulated", "emulation", "empty", "free_bytes", "grid_for", "load", "matmul",
-           "mode", "synchronize", "table", "tf32_allowed", "to_device", "to_host", "Upload"]
+__all__ = ["address", "allow_tf32", "available", "block_for", "emulated", "emulation", "empty", "grid_for", "load", "matmul", "mode",
+           "synchronize", "table", "tf32_allowed", "to_device", "to_host", "Upload"]

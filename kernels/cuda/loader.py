@@ -17,7 +17,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from . import where
+from . import launches, where
 
 HERE = Path(__file__).resolve().parent
 TYPES = {"f4": "float", "f8": "double"}
@@ -71,10 +71,9 @@ class Kernels:
         given, how, kernel = tuple(arguments), dict(where.launching), self.module().get_function(chosen)
         if where.mode() == "gpu":                  # CuPy hands a None over as some pointer or other (its issue 9046), a 0 as null
             given, how = tuple(np.uint64(0) if a is None else a for a in given), {}
-        recorder = how.pop("recorder", None)
-        kernel(grid, block, given, shared_mem=shared_mem, **how)
-        if recorder is not None:
-            recorder.add(kernel, grid, block)
+        file = f"{self.path.parent.name}/{self.path.name}"
+        with launches.told(file, chosen, kernel, grid, block, given) if launches.watchers else launches.NOBODY:
+            kernel(grid, block, given, shared_mem=shared_mem, **how)
 
 
 @lru_cache(maxsize=None)
@@ -96,6 +95,7 @@ def module(path: Path, forms: tuple[str, ...], mode: str) -> Any:
              "name_expressions": instances(path, forms)}
     if mode == "gpu":
         import cupy                                # pyright: ignore[reportMissingImports]
+        given["options"] += ("-lineinfo",)         # compute-sanitizer and profilers then name lines; the code is the same
         return cupy.RawModule(**given)
     from .emulator import RawModule
     return RawModule(**given, mode=mode, file=f"{path.parent.name}/{path.name}")

@@ -62,21 +62,6 @@ class Upload:
         return copy
 
 
-def synchronize() -> None:
-    """Wait until everything that was launched is done."""
-    if not emulated():
-        import cupy                               # pyright: ignore[reportMissingImports]
-        cupy.cuda.get_current_stream().synchronize()
-
-
-def free_bytes() -> int | None:
-    """Of the device's memory; None where it is the host's."""
-    if emulated():
-        return None
-    import cupy                                   # pyright: ignore[reportMissingImports]
-    return cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
-
-
 def address(array: Any) -> int:
     """Where the array begins on the device, for tables of addresses."""
     return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..threads import single_threaded_blas
-from . import where
+from . import launches, where
 
 TF32 = 3                                          # CUBLAS_TF32_TENSOR_OP_MATH, which CuPy has no name for
 GEMM = {"f4": "sgemmStridedBatched", "f8": "dgemmStridedBatched"}
@@ -23,9 +23,17 @@ def matmul(a: Any, b: Any, out: Any, transpose_a: bool = False, transpose_b: boo
 
     Rows are of one piece; out is not empty.
     """
-    if where.emulated():
-        with single_threaded_blas():
-            return np.matmul(a.swapaxes(-1, -2) if transpose_a else a, b.swapaxes(-1, -2) if transpose_b else b, out=out)
+    left, right = (x.swapaxes(-1, -2) if turned else x for x, turned in ((a, transpose_a), (b, transpose_b)))
+    with launches.told("cuBLAS", f"product<{out.dtype}>", None, (), (), (left, right, out)) if launches.watchers else launches.NOBODY:
+        if where.emulated():
+            with single_threaded_blas():
+                np.matmul(left, right, out=out)
+        else:
+            by_cublas(a, b, out, transpose_a, transpose_b)
+    return out
+
+
+def by_cublas(a: Any, b: Any, out: Any, transpose_a: bool, transpose_b: bool) -> None:
     import cupy                                   # pyright: ignore[reportMissingImports]
     from cupy_backends.cuda.libs import cublas    # pyright: ignore[reportMissingImports]
     handle, gemm = cupy.cuda.device.get_cublas_handle(), getattr(cublas, GEMM[out.dtype.str[1:]])
@@ -44,7 +52,6 @@ def matmul(a: Any, b: Any, out: Any, transpose_a: bool = False, transpose_b: boo
                  zero.ctypes.data, C, rows[2], apart[2], count)
     finally:
         cublas.setMathMode(handle, before)
-    return out
 
 
 def stack_axes(arrays: list) -> list[tuple[int, ...]]:

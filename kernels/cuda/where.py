@@ -9,7 +9,7 @@ from typing import Any
 MODES = {"": "gpu", "gpu": "gpu", "emulated": "fast", "checked": "check"}          # MINICNN_CUDA -> how kernels run
 _chosen: list[str] = []
 _tf32 = [os.environ.get("MINICNN_TF32", "0") == "1"]
-launching: dict[str, Any] = {}                    # how the emulator launches: see emulator/module.py; recorder: see recording.py
+launching: dict[str, Any] = {}                    # how the emulator launches: see emulator/module.py
 
 
 def mode() -> str:

@@ -6,6 +6,7 @@
     torch_worker.py    PyTorch's process        torch_operations.py … for single operations        tuning.py   its best settings
     plan.py            a network as a list of operations                        replay.py       that list run by PyTorch
     process.py         memory and environment of a process                      machine.py      what a measurement was made on
+    on_gpu.py          whole networks on a GPU                                  gpu_report.py   … in words
     report.py          tables and JSON                                          chart.py        pictures
 
 PyTorch is imported by torch_worker.py and what it imports alone, in a process of its own.

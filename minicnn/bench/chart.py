@@ -5,6 +5,7 @@ from typing import Any
 
 from .layers import Row
 from .networks import Result, geometric_mean
+from .report import TF32
 
 
 def figure_of(width: float, height: float) -> Any:
@@ -20,17 +21,17 @@ def draw_networks(results: Sequence[Result], path: Path, title: str) -> None:
     measured = [result for result in results if result.timings]
     if not measured:
         raise ValueError("nothing was measured, so there is nothing to draw")
-    labels = [timing.label for timing in measured[0].timings]
+    labels, comparable = [timing.label for timing in measured[0].timings], len(measured) > 1 and len({r.tf32 for r in measured}) == 1
     figure = figure_of(9, 1.9 + 0.32 * len(measured) * max(1, len(labels) - 1))
     axes = figure.subplots()
     places = list(range(len(measured)))
     for number, label in enumerate(labels[1:], 1):
         height, ratios = 0.8 / (len(labels) - 1), [result.ratio(number) for result in measured]
-        mean = geometric_mean(ratios)
+        mean = geometric_mean(ratios)                                    # of measurements with TF32 and without there is none
         bars = axes.barh([p + (number - 1) * height for p in places], ratios, height, color=f"C{number - 1}",
-                         label=f"÷ {label}" + (f", geometric mean {mean:.2f}" if len(measured) > 1 else ""))
+                         label=f"÷ {label}" + (f", geometric mean {mean:.2f}" if comparable else ""))
         axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
-        if len(measured) > 1:
+        if comparable:
             axes.axvline(mean, color=f"C{number - 1}", linestyle=":")
     if len(labels) > 1:
         axes.axvline(1, color="black", linewidth=1)
@@ -40,7 +41,8 @@ def draw_networks(results: Sequence[Result], path: Path, title: str) -> None:
     else:
         axes.barh(places, [100 * result.share() for result in measured])
         axes.set_xlabel("% of the measured peak of multiply-adds")
-    axes.set_yticks(places, [f"{result.model}, {result.batch}" for result in measured])
+    names = [f"{result.model}, {result.batch}" for result in measured]
+    axes.set_yticks(places, [name if r.tf32 is None else f"{name}, {TF32[r.tf32]}" for name, r in zip(names, measured)])
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
     axes.set_title(title)

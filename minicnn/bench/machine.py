@@ -1,7 +1,9 @@
-"""What a measurement was made on: processor, system, versions, threads, BLAS.  Each engine describes its own process."""
+"""What a measurement was made on: processor, GPU, system, versions, threads, BLAS.  Each engine describes its own process."""
 import importlib.metadata
 import os
 import platform
+import shutil
+import subprocess
 from typing import Any
 
 
@@ -25,7 +27,25 @@ def system() -> dict[str, Any]:
     """What both engines share."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"processor": processor(), "cores": cores, "system": platform.platform(), "python": platform.python_version(),
-            "versions": {name: version(name) for name in ("numpy", "numba", "scipy", "torch")}}
+            "versions": {name: version(name) for name in ("numpy", "numba", "scipy", "torch", "cupy-cuda13x", "cupy-cuda12x")}}
+
+
+SMI = {"name": "name", "driver": "driver_version", "SM_clock": "clocks.sm", "of_at_most": "clocks.max.sm", "memory_clock": "clocks.mem",
+       "power_limit": "power.limit", "temperature": "temperature.gpu"}
+
+
+def nvidia_smi() -> dict[str, str]:
+    """What NVIDIA's driver tells of the first GPU at this moment: name, version, clocks.  Empty without nvidia-smi, or where it fails."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return {}
+    try:
+        done = subprocess.run([program, f"--query-gpu={','.join(SMI.values())}", "--format=csv,noheader"], capture_output=True, text=True,
+                              timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    values = [value.strip() for value in done.stdout.split("\n")[0].split(",")]
+    return {name: value for name, value in zip(SMI, values) if value and not value.startswith("[")}         # "[N/A]"
 
 
 def blas() -> list[dict[str, Any]]:

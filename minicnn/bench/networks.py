@@ -9,13 +9,13 @@ rounds the median, and a ratio is the median of the ratios within the rounds.
 import importlib.util
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from time import sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import kernels, models
 from ..models.budget import given_out
@@ -29,7 +29,18 @@ DEFAULTS = {"lenet5": 64, "alexnet": 8, "vgg16": 2, "googlenet": 4, "resnet18": 
             "mobilenet_v1": 4}
 SMALL, LARGE = 32, 2                     # batches of other networks: for images of at most 64 pixels a side, and larger ones
 TURN, MOST = 0.2, 50                     # seconds, and steps, of a turn
-LOSS, SCORES, CHANGE = 1e-4, 1e-3, 0.1   # what may differ, relatively: first losses, first scores; by how much a step changes the loss
+CHANGE = 0.1                             # by how much of it the change of the loss in a step may differ
+Pair = tuple[int, int]
+
+
+class Tolerance(NamedTuple):
+    """What may differ, relatively: first losses; first scores, of the largest; losses of later steps, beyond CHANGE."""
+    loss: float
+    scores: float
+    noise: float
+
+
+FLOAT32 = Tolerance(1e-4, 1e-3, 1e-5)
 
 
 class Different(ValueError):
@@ -41,12 +52,15 @@ class Settings:
     """against: "torch", "reference", an algorithm of conv2d, or None.  tune: find PyTorch's best settings too.
 
     training: a training step; else a forward in evaluation.  threads: of each engine; None: as it comes.
+    device: "cuda": see on_gpu.py; tf32: there, whether tensor cores may round to TF32, one measurement each.
     """
     against: str | None = None
     training: bool = True
     rounds: int = 7
     tune: bool = True
     threads: int | None = None
+    device: str = "cpu"
+    tf32: tuple[bool, ...] = ()
 
 
 @dataclass
@@ -76,6 +90,7 @@ class Timing:
 class Result:
     """One network.  timings: minicnn's first; flops: of the products of a step; peaks: the machine's multiply-adds a second, twice, in
     each round.  disturbed: see process.Watch.  skipped: why nothing was measured; different: because the engines do not compute the same.
+    tf32: on a GPU, whether it was allowed.
     """
     model: str
     batch: int
@@ -85,6 +100,7 @@ class Result:
     disturbed: dict[str, float] = field(default_factory=dict)
     skipped: str = ""
     different: bool = False
+    tf32: bool | None = None
 
     def ratio(self, other: int) -> float:
         """minicnn's time over that of timings[other]."""
@@ -95,16 +111,18 @@ class Result:
         return median(self.flops / seconds / peak for seconds, peak in zip(self.timings[which].seconds, self.peaks))
 
 
-def parsed(word: str, batch: int | None = None) -> tuple[str, int]:
-    """"resnet18:4" -> ("resnet18", 4), with the default batch where none is given.  ValueError for an unknown model or a batch below 1."""
+def parsed(word: str, batch: int | None = None, defaults: Mapping[str, int] = DEFAULTS, others: Pair = (SMALL, LARGE)) -> tuple[str, int]:
+    """"resnet18:4" -> ("resnet18", 4), with the default batch where none is given.  ValueError for an unknown model or a batch below 1.
+
+    others: the batch of networks without a default, for small images and for large ones."""
     name, colon, number = word.partition(":")
     found = models.info(name)
     if colon and not (number.isdecimal() and int(number) > 0):
         raise ValueError(f"{word}: after the colon comes the batch size, such as {name}:4")
     if colon or batch:
         return name, int(number) if colon else int(batch or 0)
-    usual = next((size for known, size in DEFAULTS.items() if models.info(known).name == found.name), None)
-    return name, usual or (SMALL if max(found.input_shape[1:]) <= 64 else LARGE)
+    usual = next((size for known, size in defaults.items() if models.info(known).name == found.name), None)
+    return name, usual or others[max(found.input_shape[1:]) > 64]
 
 
 def check(settings: Settings) -> None:
@@ -228,7 +246,7 @@ def take_turns(engines: Sequence[tuple[Worker, Timing]], rounds: int, count: int
     return peaks[1:]
 
 
-def agree(name: str, ours: dict[str, Any], theirs: dict[str, Any], label: str) -> None:
+def agree(name: str, ours: dict[str, Any], theirs: dict[str, Any], label: str, tolerance: Tolerance = FLOAT32) -> None:
     """Different unless the first scores, the first loss, and what the steps then make of it are the same but for rounding.
 
     A step changes the loss by a hundredth (ours.step_size), and rounding by much less; but a batch norm over two images can make of it a
@@ -236,14 +254,14 @@ def agree(name: str, ours: dict[str, Any], theirs: dict[str, Any], label: str) -
     """
     (a, *ours_later), (b, *theirs_later) = ours["losses"], theirs["losses"]
     told = f"{name}: minicnn and {label} do not compute the same"
-    if not abs(a - b) <= LOSS * abs(b):
+    if not abs(a - b) <= tolerance.loss * abs(b):
         raise Different(f"{told}: the first loss is {a:.7g} and {b:.7g}. Nothing is measured")
     for number, (later, other) in enumerate(zip(ours_later, theirs_later), 2):
-        if not abs((later - a) - (other - b)) <= CHANGE * abs(other - b) + LOSS / 10 * abs(b):
+        if not abs((later - a) - (other - b)) <= CHANGE * abs(other - b) + tolerance.noise * abs(b):
             raise Different(f"{told}: the loss goes from {a:.7g} to {later:.7g} and to {other:.7g} in step {number}. Nothing is measured")
     largest = max(map(abs, theirs["scores"]))
     off = max(abs(x - y) for x, y in zip(ours["scores"], theirs["scores"])) if len(ours["scores"]) == len(theirs["scores"]) else math.inf
-    if not off <= SCORES * largest:
+    if not off <= tolerance.scores * largest:
         raise Different(f"{told}: the first scores differ by up to {off:.3g}, the largest is {largest:.3g}. Nothing is measured")
 
 

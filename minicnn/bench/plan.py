@@ -104,7 +104,7 @@ def record(model: Module, images: Tensor) -> Plan:
                 found, name = names[key]
                 found[name] = number
             else:
-                plan.constants[number] = np.array(tensor.data)
+                plan.constants[number] = np.array(tensor.detach().to("cpu").numpy())
         return slots[key]
 
     def made(array: np.ndarray) -> int:

@@ -11,7 +11,7 @@ from ..kernels import threads
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 # Variables that the libraries of either engine read: shown beside every result.
 TELLING = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "NUMBA_", "MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD", "THP_", "ONEDNN_", "DNNL_",
-           "TORCH_", "ATEN_", "MINICNN_")
+           "TORCH_", "ATEN_", "MINICNN_", "CUDA_", "CUPY_", "NVIDIA_", "CUBLAS_", "CUDNN_")
 
 
 def _status(field: str) -> int | None:

@@ -192,8 +192,11 @@ class Replay(torch.nn.Module):
             for name, slot in names.items():
                 self.slots[slot] = name.replace(".", "/")
                 register(self.slots[slot], weights(name))
-        self.constants: dict[int, Any] = {slot: array.item() if not array.ndim else torch.from_numpy(array)
-                                          for slot, array in plan.constants.items()}
+        self.constants: dict[int, Any] = {slot: array.item() for slot, array in plan.constants.items() if not array.ndim}
+        for slot, array in plan.constants.items():
+            if array.ndim:                                                       # a buffer goes with the module to a GPU
+                self.slots[slot] = f"constant/{slot}"
+                self.register_buffer(self.slots[slot], torch.from_numpy(array))
         over, last = written_over(plan), {}
         for number, step in enumerate(plan.steps):
             last.update({slot: number for slot in (*step.inputs, *step.outputs) if slot is not None})

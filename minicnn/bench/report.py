@@ -10,8 +10,8 @@ from .layers import Row
 from .networks import Result, Settings, geometric_mean
 from .shapes import WEIGHTED
 
-
 DISTURBED = 0.05                         # of a core: more is told
+TF32 = {True: "TF32 on", False: "TF32 off"}
 
 
 def network_table(results: Sequence[Result]) -> str:
@@ -23,8 +23,9 @@ def network_table(results: Sequence[Result]) -> str:
     others = labels[1:]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("network", no_wrap=True)
-    for name in ("batch", *(f"{label}\nms" for label in labels), *(f"÷ {label}" for label in others), "GFLOP/s", "of FMA\npeak",
-                 *(f"{label}\nMiB" for label in labels), "in arrays\nMiB"):
+    gpu = bool(measured) and measured[0].tf32 is not None
+    for name in ("batch", *(f"{label}\nms" for label in labels), *(f"÷ {label}" for label in others), "GFLOP/s",
+                 "of\npeak" if gpu else "of FMA\npeak", *(f"{label}\nMiB" for label in labels), *["in arrays\nMiB"] * (not gpu)):
         table.add_column(name, justify="right", no_wrap=True)
     for result in measured:
         ours, speed = result.timings[0], result.flops / result.timings[0].median
@@ -32,14 +33,14 @@ def network_table(results: Sequence[Result]) -> str:
         table.add_row(result.model, str(result.batch), *(f"{1e3 * t.median:,.2f}" for t in result.timings),
                       *(f"{result.ratio(i):.2f}" for i in range(1, len(labels))),
                       f"{speed / 1e9:.1f}", f"{100 * result.share():.0f} %",
-                      *(mebibytes(t.used) for t in result.timings), mebibytes(arrays))
+                      *(mebibytes(t.used) for t in result.timings), *[mebibytes(arrays)] * (not gpu))
     if others and len(measured) > 1:
         table.add_section()
         means = [geometric_mean([result.ratio(i) for result in measured]) for i in range(1, len(labels))]
         worst = [max(result.ratio(i) for result in measured) for i in range(1, len(labels))]
         blank = [""] * (1 + len(labels))
-        table.add_row("geometric mean", *blank, *(f"{mean:.2f}" for mean in means), *[""] * (3 + len(labels)))
-        table.add_row("largest", *blank, *(f"{ratio:.2f}" for ratio in worst), *[""] * (3 + len(labels)))
+        table.add_row("geometric mean", *blank, *(f"{mean:.2f}" for mean in means), *[""] * (3 - gpu + len(labels)))
+        table.add_row("largest", *blank, *(f"{ratio:.2f}" for ratio in worst), *[""] * (3 - gpu + len(labels)))
     return render(table) if measured else ""
 
 
@@ -147,6 +148,11 @@ def layer_notes(rows: Sequence[Row]) -> list[str]:
     return [*LAYER_NOTES, *refused, *disturbances({f"{row.op}, {row.shape}": row.disturbed for row in rows})]
 
 
+def means_of(results: Sequence[Result], labels: Sequence[str]) -> dict[str, float]:
+    """Label -> the geometric mean of minicnn's times over its."""
+    return {label: geometric_mean([result.ratio(i) for result in results]) for i, label in enumerate(labels, 1)}
+
+
 LAYER_NOTES = ["Medians; error: max|a − b| / max|b| of float32 against the reference in float64. of roofline: the time that the multiply-"
                "adds or the bytes (each array once) take at least, over the time taken; above 100 % where arrays come from caches.",
                "default: the algorithm that the shape leads to; behind it the one whose bits it has."]
@@ -163,7 +169,10 @@ def as_json(command: str, settings: Settings, peaks: dict[str, float], results: 
     if results:
         found["networks"] = [asdict(result) | {"ratios": {t.label: result.ratio(i) for i, t in enumerate(result.timings) if i}}
                              for result in results]
-        found["geometric_means"] = {label: geometric_mean([result.ratio(i) for result in measured]) for i, label in enumerate(labels, 1)}
+        if settings.device == "cpu":
+            found["geometric_means"] = means_of(measured, labels)
+        else:
+            found["geometric_means"] = {TF32[tf32]: means_of([r for r in measured if r.tf32 == tf32], labels) for tf32 in settings.tf32}
     if rows:
         found["layers"] = [asdict(row) | {"ratio": row.ratio} for row in rows]
         found["geometric_means"] = {direction: mean for direction, (mean, _, _) in layer_means(rows).items()}

@@ -36,5 +36,5 @@ def tiny_trainer(run=None, progress=None, epochs=3, seed=0, average=0.9, lr=0.02
     loader = data.Loader(train, 8, shuffle=True, seed=seed, transform=data.Compose([data.Distort(1, 10, 0.1, 0.1), data.Normalise()]),
                          device=device)
     schedule = optim.CosineAnnealingLR(optimizer, epochs * len(loader))
-    return Trainer(model, optimizer, loader, data.Loader(validation, 50, device=device), epochs=epochs, schedule=schedule, average=average,
-                   run=run, progress=progress, device=device)
+    return Trainer(model, optimizer, loader, data.Loader(validation, 50, device=device), epochs=epochs, schedule=schedule,
+                   average=average, run=run, progress=progress, device=device)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import where
+from ..launches import watching
 from .reports import place
 
 SECTOR, BANKS, WORD, WARP = 32, 32, 4, 32
@@ -163,14 +164,17 @@ class Recorded:
     def __init__(self, block: int):
         self.block, self.launches = block, []
 
-    def add(self, kernel, grid, block) -> None:
-        if len(kernel.events):
-            self.launches.append(launch_of(kernel, grid, block, self.block))
+    def before(self, launch) -> None:
+        pass
+
+    def after(self, launch) -> None:
+        if launch.kernel is not None and len(launch.kernel.events):
+            self.launches.append(launch_of(launch.kernel, launch.grid, launch.block, self.block))
 
 
 @contextmanager
 def recording(block: int = 0, **how) -> Iterator[Recorded]:
     """Inside, CUDA kernels run in the emulator's check mode, and what the threads of one block of every launch do is recorded."""
     found = Recorded(block)
-    with where.emulation("check", trace=MOST, trace_block=block, recorder=found, **how):
+    with where.emulation("check", trace=MOST, trace_block=block, **how), watching(found):
         yield found
