@@ -60,7 +60,7 @@ class Kernels:
 
     def module(self, mode: str | None = None) -> Any:
         """cupy.RawModule, or the emulator's."""
-        return module(self.path, self.forms, mode or where.mode())
+        return module(self.path, self.instances, mode or where.mode())
 
     def launch(self, name: str, grid, block, arguments, shared_mem: int = 0) -> None:
         kind = next((TYPES.get(a.dtype.str[1:]) for a in arguments if getattr(a, "shape", ()) and a.dtype.kind == "f"), None)
@@ -68,13 +68,16 @@ class Kernels:
         if chosen is None:
             raise ValueError(f"{self.path.parent.name}/{self.path.name} has no kernel {name!r} for these arguments; "
                              f"there are {', '.join(self.instances)}")
-        given, how, kernel = tuple(arguments), dict(where.launching), self.module().get_function(chosen)
+        given, how = tuple(arguments), dict(where.launching)
+        recorder = how.pop("recorder", None)           # it takes one kernel after the other, so that nobody waits for those not launched
+        kernel = (self.module() if recorder is None else module(self.path, (chosen,), "walk")).get_function(chosen)
         if where.mode() == "gpu":                  # CuPy hands a None over as some pointer or other (its issue 9046), a 0 as null
             given, how = tuple(np.uint64(0) if a is None else a for a in given), {}
-        recorder = how.pop("recorder", None)
-        kernel(grid, block, given, shared_mem=shared_mem, **how)
-        if recorder is not None:
-            recorder.add(kernel, grid, block)
+        try:
+            kernel(grid, block, given, shared_mem=shared_mem, **how)
+        finally:
+            if recorder is not None:
+                recorder.add(kernel, grid, block)
 
 
 @lru_cache(maxsize=None)
@@ -91,9 +94,9 @@ def instances(path: Path, forms: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=None)
-def module(path: Path, forms: tuple[str, ...], mode: str) -> Any:
+def module(path: Path, names: tuple[str, ...], mode: str) -> Any:
     given = {"code": path.read_text(encoding="utf-8"), "options": ("-std=c++17", f"-I{HERE}", f"-I{path.parent}"),
-             "name_expressions": instances(path, forms)}
+             "name_expressions": names}
     if mode == "gpu":
         import cupy                                # pyright: ignore[reportMissingImports]
         return cupy.RawModule(**given)
