@@ -48,7 +48,7 @@ def elements(array: Array, indices: Sequence[int], wide: int = 1) -> str:
         if count == 1 and wide == 1:
             words.append(start)
         elif step == 0:
-            words.append(f"{start}{f' … {end}' if wide > 1 else ''} by {count}" if count > 1 else f"{start} … {end}")
+            words.append(f"{start}{f' … {end}' if wide > 1 else ''}{f' by {count} lanes' if count > 1 else ''}")
         elif step == wide:
             words.append(f"{start} … {end}")
         elif count == 2:
@@ -59,12 +59,8 @@ def elements(array: Array, indices: Sequence[int], wide: int = 1) -> str:
     return "; ".join(words[:RUNS]) + (f"; … {left} more" if left > 0 else "")
 
 
-def lanes(request: Request) -> str:
-    return f"{len(request.lanes)} lane{'s' if len(request.lanes) > 1 else ''}" if len(request.lanes) < WARP else "all lanes"
-
-
 def touched(launch: Launch, request: Request) -> str:
-    """Of a request: "all lanes: x[0, 0] … x[0, 31]"."""
+    """Of a request: "lanes 0–7: x[0, 0] … x[0, 7]"; without the lanes, if all take part."""
     events = launch.events[request.events[request.lanes]]
     array = launch.arrays[launch.array_of(request)]
     size = array.dtype.itemsize
@@ -73,10 +69,14 @@ def touched(launch: Launch, request: Request) -> str:
     return where + elements(array, (events["offset"] // size).tolist(), max(1, int(events["size"][0]) // size))
 
 
+def plural(count: float, word: str) -> str:
+    return f"{count:.3g} {word}{'' if count == 1 else 's'}"
+
+
 def takes(cost: Cost, shared: bool) -> str:
     """A cost: "32 sectors, 4 at best", "2-way bank conflict"."""
     if not shared:
-        return f"{cost.takes} sector{'s' if cost.takes > 1 else ''}" + (f", {cost.best} at best" if cost.takes > cost.best else "")
+        return plural(cost.takes, "sector") + (f", {cost.best} at best" if cost.takes > cost.best else "")
     if cost.takes == cost.best:
         return "no bank conflict"
     return f"{cost.takes}-way bank conflict" if cost.best == 1 else f"{cost.takes} rounds of the banks, {cost.best} at best"

@@ -36,10 +36,13 @@ def places_of(library: Path, base: int, codes: Sequence[int]) -> dict[int, Place
 
 
 def types_of(library: Path) -> dict[int, tuple[np.dtype, tuple[int, ...]]]:
-    """(type of an element, shape) of each array that has a fixed address in a library, by address."""
+    """(type of an element, shape) of each array that has a fixed address in a library, by address.
+
+    An array of structures counts as one of their members, as if all were of the type of the first.
+    """
     text = subprocess.run(["readelf", "--debug-dump=info", str(library)], capture_output=True, text=True, check=True).stdout
     entries: dict[str, dict[str, Any]] = {}
-    array: dict[str, Any] = {}
+    array, structure = {}, {"members": []}
     variables = []
 
     def referred(facts: dict, name: str) -> dict:
@@ -53,6 +56,11 @@ def types_of(library: Path) -> dict[int, tuple[np.dtype, tuple[int, ...]]]:
                 array["axes"] = []
             elif begins["tag"] == "subrange_type":                              # an axis of the array before it
                 array["axes"].append(facts)
+            elif begins["tag"] in ("structure_type", "class_type"):
+                structure = facts
+                structure["members"] = []
+            elif begins["tag"] == "member":
+                structure["members"].append(facts)
             elif begins["tag"] == "variable":
                 variables.append(facts)
         elif fact := FACT.search(line):
@@ -66,7 +74,10 @@ def types_of(library: Path) -> dict[int, tuple[np.dtype, tuple[int, ...]]]:
         if not fixed or declared.get("tag") != "array_type":
             continue
         axes = [int(axis["upper_bound"]) + 1 if axis.get("upper_bound", "").isdigit() else 0 for axis in declared["axes"]]
-        while "type" in declared:                                               # through const and names of types
+        while "type" in declared or declared.get("members"):                    # through const, names of types, and into structures
+            if "members" in declared:
+                axes.append(len(declared["members"]))
+                declared = declared["members"][0]
             declared = referred(declared, "type")
         if "encoding" in declared:
             letter = ENCODINGS.get(int(declared["encoding"].split()[0]), "V")
