@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("operation", metavar="OPERATION", help="such as conv2d, relu, adam, or a folder of kernels/")
     what = parser.add_argument_group("what runs")
     what.add_argument("--case", metavar="WORD", help="a case of kernels/OPERATION/cases.py, or a word of its name (default the first)")
-    what.add_argument("--algorithm", metavar="NAME", help="a rung of gpu.py, such as naive, im2col, tiles, tensor_cores (default its choice)")
+    what.add_argument("--algorithm", metavar="NAME", help="a rung of gpu.py, such as naive, im2col or tiles (default: its choice)")
     what.add_argument("--backward", action="store_true", help="the gradients, instead of the forward")
     what.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="of the numbers (default float32)")
     who = parser.add_argument_group("what is shown of it")
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..inspect.kernel_page import write_page
     from ..inspect.kernel_run import operation, run_kernels
-    from ..inspect.kernel_text import show_kernel
+    from ..inspect.kernel_text import parse_element, show_kernel
     from ..kernels.cuda.emulator import CudaError
     if args.html and Path(args.html).exists() and not args.overwrite:
         raise ValueError(f"--html {args.html}: the file exists; choose another name, or add --overwrite")
@@ -73,13 +73,14 @@ def run(args: argparse.Namespace) -> int:
     for option, (given, there) in last.items():
         if given is not None and given >= there:
             raise ValueError(f"{option} {given}: {launch.name} has {there}, numbered from 0")
+    element = parse_element(launch, args.element) if args.element else None
     if args.html:
         thread = args.thread if args.thread is not None else 32 * (args.warp or 0)
         write_page(args.html, found, launch, thread)
         print(f"{args.html}: {found.title}; open it in a browser, step with the arrow keys")
     else:
         console = Console(width=None if sys.stdout.isatty() else 150, soft_wrap=False)
-        show_kernel(console, found, launch, thread=args.thread, warp=args.warp, element=args.element, steps=args.steps)
+        show_kernel(console, found, launch, thread=args.thread, warp=args.warp, element=element, steps=args.steps)
     if found.fault:
         print(f"minicnn step-kernel: {found.fault}", file=sys.stderr)
     return 1 if found.fault else 0

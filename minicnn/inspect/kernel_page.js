@@ -28,6 +28,7 @@ function elements(array, index, width) {
   return element(array, index) + (width > 1 ? ` … ${element(array, index + width - 1)}` : "");
 }
 
+const threads = text => text ? `thread${/\D/.test(text) ? "s" : ""} ${text} of the block` : "nobody of the block";
 const takesPart = (step, l) => step.act === WAITS || step.lanes[l] !== null;
 
 // ---- source
@@ -196,8 +197,7 @@ class Picture {
     const within = hit && Math.floor((y - hit.y) / this.cell) * this.columns + Math.floor((x - hit.x) / this.cell);
     if (!hit || within >= this.plane) { $("tip").hidden = true; return; }
     const index = hit.plane * this.plane + within, [readers, writers] = this.array.who[index] || ["", ""];
-    tell(`${element(this.array, index)}${seen(this.number, index)}\nread by ${readers ? `threads ${readers}` : "nobody"} of the block\n` +
-         `written by ${writers ? `threads ${writers}` : "nobody"}`, event);
+    tell(`${element(this.array, index)}${seen(this.number, index)}\nread by ${threads(readers)}\nwritten by ${threads(writers)}`, event);
   }
 }
 

@@ -9,17 +9,15 @@ from typing import Any
 from ..kernels.cuda.emulator.lockstep import WARP
 from ..kernels.cuda.emulator.recording import Launch, MEETS, PASSES, WAITS
 from .kernel_run import KernelRun
-from .kernel_words import block_text, number, ranges, takes, touched
+from .kernel_words import block_text, MEMORY, number, ranges, takes, touched
 from .table import shape_text
 
 HERE = Path(__file__).resolve().parent
 STEPS = 3000                   # in a page
 PLANES = 24                    # that are drawn of an array
 TOUCHED = 20_000               # elements of which the page knows who touches them
-NOTES = ("256 × 8 beside a line: 256 threads of the block came there, 8 times each; a line without numbers ran along with its neighbours, or "
-         "not at all. A sector is 32 bytes of memory; a bank of shared memory gives one word of 4 bytes at a time. At best: the same elements, had they "
-         "been neighbours. As the source has it: the compiler of a GPU may join neighbouring loads of a thread, and caches answer what was "
-         "read before.")
+NOTES = ("256 × 8 beside a line: 256 threads of the block came there, 8 times each; a line without numbers ran along with its neighbours, "
+         f"or not at all. {MEMORY}")
 
 
 def write_page(path: str | Path, run: KernelRun, launch: Launch, thread: int = 0) -> None:
@@ -47,7 +45,8 @@ def page_data(run: KernelRun, launch: Launch, thread: int) -> dict[str, Any]:
     if run.fault:
         notes = f"The emulator found a fault, {run.fault}. {notes}"
     return {
-        "title": run.title, "launch": f"{launch.name}, {block_text(launch)}, {shape_text(launch.block)} threads, warp {warp}", "notes": notes,
+        "title": run.title, "notes": notes,
+        "launch": f"{launch.name}, {block_text(launch)}, {shape_text(launch.block)} threads, warp {warp}",
         "lane": thread % WARP, "first": warp * WARP, "lanes": min(WARP, launch.threads - warp * WARP), "steps": steps,
         "places": [{"file": launch.label(p.path), "line": p.line, "calls": [[launch.label(f), n] for f, n in p.calls]} for p in places],
         "sources": sources(launch), "arrays": arrays(launch, warp),
@@ -63,7 +62,7 @@ def step(launch: Launch, request, places: dict) -> dict[str, Any]:
         return found | {"lanes": [0 if event >= 0 else None for event in request.events.tolist()]}
     array = launch.array_of(request)
     size, cost = launch.arrays[array].dtype.itemsize, launch.cost(request)
-    events = [launch.events[e] if e >= 0 else None for e in request.events]
+    events: list[Any] = [launch.events[e] if e >= 0 else None for e in request.events]
     return found | {
         "array": array, "width": max(1, int(events[request.lanes[0]]["size"]) // size), "takes": cost.takes, "best": cost.best,
         "cost": takes(cost, launch.arrays[array].shared), "words": touched(launch, request),
@@ -75,7 +74,7 @@ def step(launch: Launch, request, places: dict) -> dict[str, Any]:
 def sources(launch: Launch) -> dict[str, Any]:
     """{file: its lines, and of those that ran, by how many threads and how often each}"""
     found: dict[str, Any] = {}
-    for (path, line), count in launch.lines().items():
+    for (path, line), count in launch.lines.items():
         of = found.setdefault(launch.label(path), {"lines": launch.source(path), "ran": {}})
         of["ran"][line] = [count.threads, round(count.times / count.threads, 1)]
     return found

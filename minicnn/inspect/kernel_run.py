@@ -22,8 +22,8 @@ class KernelRun:
     def launch(self, word: str | None) -> Launch:
         """By its number, from 1, or by the name of its kernel; the first, if no word is given.  ValueError where there is none."""
         if not self.launches:
-            raise ValueError(f"{self.op} launches no kernel of its own here: it is cuBLAS, or a copy; a product made by hand is in "
-                             f"minicnn step-kernel conv2d --algorithm tiles")
+            raise ValueError(f"{self.op} launches no kernel of its own here: cuBLAS does it, or there is nothing to do; a product made by "
+                             f"hand is in minicnn step-kernel conv2d --algorithm tiles")
         if word is None:
             return self.launches[0]
         listed = ", ".join(f"{i} {launch.name}" for i, launch in enumerate(self.launches, 1))
@@ -39,8 +39,8 @@ class KernelRun:
 
 def operation(word: str) -> str:
     """An operation, also where its folder is named: then the first of the family.  ValueError for an unknown one."""
-    members = [op for op in kernels.names() if kernels.folder(op) == word]
-    return word if word in kernels.names() or not members else members[0]
+    member = next((op for op in kernels.names() if kernels.folder(op) == word), word)
+    return word if word in kernels.names() else getattr(kernels.module(member), "MEMBERS", (word,))[0]
 
 
 def choose_case(op: str, word: str | None) -> Case:

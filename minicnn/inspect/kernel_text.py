@@ -3,19 +3,21 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.rule import Rule
 from rich.table import Table
 
-from ..kernels.cuda.emulator.recording import Access, ADDS, Launch, MEETS, PASSES, Place, READS, WAITS
+from ..kernels.cuda.emulator.recording import Access, ADDS, Launch, MEETS, PASSES, Place, READS, WAITS, WRITES
 from .kernel_run import KernelRun
-from .kernel_words import block_text, number, plural, ranges, takes, thread_text, touched, VERBS
+from .kernel_words import block_text, MEMORY, number, plural, ranges, takes, thread_text, touched, VERBS
 from .table import shape_text
 
 CONTEXT = 2                    # lines of source around one that ran
 SHOWN = 6                      # elements of a step of a thread, requests of a step of a warp
+COLOURS = {READS: "cyan", WRITES: "magenta", ADDS: "magenta"}
 ELEMENT = re.compile(r"(?P<name>\w+)\s*(?:\[(?P<places>[\d\s,]*)\])?")
 
 
@@ -54,11 +56,11 @@ def show_launches(console: Console, run: KernelRun, chosen: Launch) -> None:
 
 def show_source(console: Console, launch: Launch) -> None:
     """The lines that ran, with some around them: by how many threads, how often each, what is touched there."""
-    lines, verbs, shared = launch.lines(), {}, {i for i, a in enumerate(launch.arrays) if a.shared}
-    for cost in launch.costs():
+    lines, verbs, shared = launch.lines, {}, {i for i, a in enumerate(launch.arrays) if a.shared}
+    for cost in launch.costs:
         name = launch.arrays[cost.array].name + (" (shared)" if cost.array in shared else "")
         verbs.setdefault((cost.path, cost.line), {}).setdefault(VERBS[cost.act], []).append(name)
-    waits = {(p.path, p.line) for code_, p in launch.places.items() if (launch.events["act"][launch.events["code"] == code_] == WAITS).any()}
+    waits = {launch.places[int(c)][:2] for c in np.unique(launch.events["code"][launch.events["act"] == WAITS])}
     for path in sorted({path for path, _ in lines}, key=lambda path: launch.label(path) != launch.file):
         source, ran = launch.source(path), {line for of, line in lines if of == path}
         near = sorted({n for line in ran for n in range(line - CONTEXT, line + CONTEXT + 1) if 0 < n <= len(source)})
@@ -88,7 +90,7 @@ def accesses(launch: Launch, found: list[Access]) -> str:
             array = launch.arrays[access.array]
             for k, value in enumerate(access.values):
                 each.append(f"{array.element(access.index + k)} {'=' if act == READS else '←'} {number(value)}")
-        words.append(f"[cyan]{VERBS[act]}[/] {escape(', '.join(each))}" if act == READS else f"[magenta]{VERBS[act]}[/] {escape(', '.join(each))}")
+        words.append(f"[{COLOURS[act]}]{VERBS[act]}[/] {escape(', '.join(each))}")
     left = len(found) - SHOWN
     return "; ".join(words) + (f" [dim]… and {left} more[/]" if left > 0 else "")
 
@@ -147,7 +149,7 @@ def show_warp(console: Console, launch: Launch, warp: int, most: int) -> None:
         for request in step[:SHOWN]:
             cost = launch.cost(request)
             style = "red" if cost.takes > cost.best else "dim"
-            table.add_row(f"   [{'cyan' if request.act == READS else 'magenta'}]{VERBS[request.act]}[/]", escape(touched(launch, request)),
+            table.add_row(f"   [{COLOURS[request.act]}]{VERBS[request.act]}[/]", escape(touched(launch, request)),
                           f"[{style}]{takes(cost, launch.arrays[launch.array_of(request)].shared)}[/]")
         console.print(table)
         if len(step) > SHOWN:
@@ -161,16 +163,14 @@ def show_costs(console: Console, launch: Launch) -> None:
     """For each line and array: requests of warps, and what each takes beside the best possible."""
     table = grid("line", "", "memory", "requests", "each takes", "at best", "worst", "",
                  numbers=("requests", "each takes", "at best", "worst"))
-    for cost in sorted(launch.costs(), key=lambda c: (launch.label(c.path) != launch.file, c.path, c.line)):
+    for cost in sorted(launch.costs, key=lambda c: (launch.label(c.path) != launch.file, c.path, c.line)):
         array = launch.arrays[cost.array]
         unit, ratio = "round" if array.shared else "sector", cost.each / cost.best
-        note = "" if ratio < 1.005 else f"[red]{ratio:.3g} times the best[/]" if not array.shared else f"[red]{cost.worst}-way bank conflicts[/]"
+        note = f"[red]{f'{cost.worst}-way bank conflicts' if array.shared else f'{ratio:.3g} times the best'}[/]" if ratio > 1.005 else ""
         table.add_row(f"{launch.label(cost.path)}:{cost.line}", f"{VERBS[cost.act]} {array.name}", "shared" if array.shared else "global",
                       str(cost.requests), plural(cost.each, unit), f"{cost.best:.3g}", str(cost.worst), note)
     console.print(table)
-    console.print("[dim]A request is one load or store of a warp. Global memory answers in sectors of 32 bytes, shared memory from 32 banks "
-                  "of 4 bytes, a word a bank at a time.\nAt best: the same elements, had they been neighbours. As the source has it: the "
-                  "compiler of a GPU may join neighbouring loads of a thread, and caches answer what was read before.[/]")
+    console.print(f"[dim]{MEMORY}[/]", highlight=False)
 
 
 def parse_element(launch: Launch, word: str) -> tuple[int, int]:
@@ -185,17 +185,16 @@ def parse_element(launch: Launch, word: str) -> tuple[int, int]:
     return numbers[0], launch.arrays[numbers[0]].index(tuple(int(n) for n in re.findall(r"\d+", match["places"] or "")))
 
 
-def show_element(console: Console, launch: Launch, word: str) -> None:
-    """Who reads and who writes an element, line by line, and with which value."""
-    number_, index = parse_element(launch, word)
-    array = launch.arrays[number_]
-    readers, writers = launch.readers_and_writers(number_)
+def show_element(console: Console, launch: Launch, which: int, index: int) -> None:
+    """Who reads and who writes an element, line by line, and with which value.  which: the number of its array; index: flat."""
+    array = launch.arrays[which]
+    readers, writers = launch.readers_and_writers(which)
     title(console, f"{array.element(index)}{' (shared)' if array.shared else ''}")
     for verb, who in (("read by", readers.get(index, [])), ("written by", writers.get(index, []))):
         several = "threads" if len(who) > 1 else "thread"
         console.print(f"{verb} {f'{several} {ranges(who)}' if who else 'nobody'} of {block_text(launch)}", highlight=False)
     table = grid("phase", "line", "", "threads", "values")
-    for (phase, place, act), (threads, values) in touches(launch, number_, index):
+    for (phase, place, act), (threads, values) in touches(launch, which, index):
         seen = ", ".join(number(v) for v in list(dict.fromkeys(values))[:SHOWN]) + (" …" if len(set(values)) > SHOWN else "")
         table.add_row(str(phase), at(launch, place), VERBS[act], ranges(set(threads)), seen)
     if table.row_count:
@@ -203,7 +202,7 @@ def show_element(console: Console, launch: Launch, word: str) -> None:
 
 
 def touches(launch: Launch, array: int, index: int) -> Iterator[tuple[tuple[int, Place, int], tuple[list[int], list[float]]]]:
-    """((phase, place, act), (threads, values)) of an element, in the order in which it was touched."""
+    """((phase, place, act), (threads, values)) of an element, by phase."""
     size = launch.arrays[array].dtype.itemsize
     events = launch.events[launch.events["region"] == array]
     first = events["offset"] // size
@@ -214,17 +213,17 @@ def touches(launch: Launch, array: int, index: int) -> Iterator[tuple[tuple[int,
         threads.append(access.thread)
         if index - access.index < len(access.values):
             values.append(access.values[index - access.index])
-    yield from sorted(found.items(), key=lambda item: (item[0][0], item[0][2] == ADDS))
+    yield from sorted(found.items(), key=lambda item: item[0][0])
 
 
-def show_kernel(console: Console, run: KernelRun, launch: Launch, *, thread: int | None, warp: int | None, element: str | None,
-                steps: int) -> None:
+def show_kernel(console: Console, run: KernelRun, launch: Launch, *, thread: int | None, warp: int | None,
+                element: tuple[int, int] | None, steps: int) -> None:
     """All of it.  thread or warp: whom to walk with; element: whose readers and writers to show in place of a walk."""
     console.print(f"[bold]{escape(run.title)}[/]; on the CPU, by the emulator", highlight=False)
     console.print()
     show_launches(console, run, launch)
     if element is not None:
-        show_element(console, launch, element)
+        show_element(console, launch, *element)
         return
     title(console, f"{launch.name}, {block_text(launch)}: its lines, by how many threads, and how often each")
     show_source(console, launch)

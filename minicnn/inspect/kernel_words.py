@@ -5,6 +5,9 @@ from ..kernels.cuda.emulator.lockstep import Cost, Request, WARP
 from ..kernels.cuda.emulator.recording import ADDS, Array, Launch, MEETS, READS, WAITS, WRITES
 
 VERBS = {READS: "loads", WRITES: "stores", ADDS: "adds to", MEETS: "lanes meet", WAITS: "barrier"}
+MEMORY = ("A request is one load or store of a warp. Global memory answers it in sectors of 32 bytes; shared memory has 32 banks, which "
+          "give one word of 4 bytes each at a time. At best: the same elements, had they been neighbours. This is the kernel as its "
+          "source has it: the compiler of a GPU may join neighbouring loads of a thread, and caches answer what was read before.")
 RUNS = 4                                                       # of elements that are written out
 
 
@@ -54,7 +57,8 @@ def elements(array: Array, indices: Sequence[int], wide: int = 1) -> str:
         elif count == 2:
             words.append(f"{start}, {array.element(first + step)}")
         else:
-            words.append(f"{start} … {end}, every {ordinal(abs(step))}{' backwards' if step < 0 else ''}")
+            every = f", every {ordinal(abs(step))}" if abs(step) > 1 else ""
+            words.append(f"{start} … {end}{every}{', backwards' if step < 0 else ''}")
     left = len(words) - RUNS
     return "; ".join(words[:RUNS]) + (f"; … {left} more" if left > 0 else "")
 

@@ -17,10 +17,11 @@ from .reports import CudaError
 HERE = Path(__file__).resolve().parent
 DYNAMIC = 96 << 10                                      # bytes of a dynamic shared array, of which a launch uses some
 # Three forms of a library. Fast: to compute. Check: every load and store of the kernels is a call; of the emulator itself none is. Walk:
-# every stretch of code between two branches is a call too, in the order of the source, and a kernel is one function with all that it uses.
+# every stretch of code between two branches is a call too, in the order of the source; a kernel is one function with all that it uses; a
+# float4 stays one load or store, as on a GPU.
 CHECK = ["-O1", "-g", "-fsanitize=thread", "--param", "tsan-instrument-func-entry-exit=0", "-fsanitize=bounds"]
 KERNELS = {"fast": ["-O2"], "check": CHECK,
-           "walk": [*CHECK, "-fsanitize-coverage=trace-pc", "-fno-reorder-blocks", "-fno-crossjumping", "-DMINICNN_WALK"]}
+           "walk": [*CHECK, "-fsanitize-coverage=trace-pc", "-fno-reorder-blocks", "-fno-crossjumping", "-fno-tree-sra", "-DMINICNN_WALK"]}
 COMMON = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-fno-strict-aliasing", "-Wno-unknown-pragmas"]
 GLOBAL = re.compile(r"(?P<template>template\s*<(?P<parameters>[^>]*)>\s*)?(?:extern\s+\"C\"\s+)?__global__\s+void\s+"
                     r"(?:__launch_bounds__\([^)]*\)\s*)?(?P<name>\w+)\s*\((?P<arguments>[^)]*)\)")

@@ -103,7 +103,8 @@ static void remember(int k, long offset, int size, bool write, bool atomic, cons
 static void watch(const void* address, int size, bool write, bool atomic, const void* code, int multiple = 1) {
     const char* place = (const char*)address;
     if (!running.checking || !now || (place >= running.stacks && place < running.stacks_end)) return;
-    settle();
+    // Of a copy from array to array the store is told first, then the load, and only then it is made.
+    if (write || pending != (running.trace.empty() ? nullptr : &running.trace.back())) settle();
     const int k = find(place);
     if (k < 0 || place + size > running.regions[k].start + running.regions[k].size) {
         if (k < 0 && !write && place >= running.image && place < running.image_end) return;              // a constant
@@ -132,17 +133,17 @@ void touch_atomically(const void* place, int size, const void* code) { watch(pla
 using namespace emulator;
 
 #define HOOKS(N)                                                                              \
-    FOR_PYTHON void __tsan_read##N(void* p) { watch(p, N, false, false, CODE, N); }           \
-    FOR_PYTHON void __tsan_write##N(void* p) { watch(p, N, true, false, CODE, N); }           \
-    FOR_PYTHON void __tsan_unaligned_read##N(void* p) { watch(p, N, false, false, CODE); }    \
-    FOR_PYTHON void __tsan_unaligned_write##N(void* p) { watch(p, N, true, false, CODE); }
+    FOR_PYTHON void __tsan_read##N(void* p) { watch(p, N, false, false, CALLER, N); }           \
+    FOR_PYTHON void __tsan_write##N(void* p) { watch(p, N, true, false, CALLER, N); }           \
+    FOR_PYTHON void __tsan_unaligned_read##N(void* p) { watch(p, N, false, false, CALLER); }    \
+    FOR_PYTHON void __tsan_unaligned_write##N(void* p) { watch(p, N, true, false, CALLER); }
 HOOKS(1) HOOKS(2) HOOKS(4) HOOKS(8) HOOKS(16)
-FOR_PYTHON void __tsan_read_range(void* p, long n) { watch(p, n, false, false, CODE); }
-FOR_PYTHON void __tsan_write_range(void* p, long n) { watch(p, n, true, false, CODE); }
+FOR_PYTHON void __tsan_read_range(void* p, long n) { watch(p, n, false, false, CALLER); }
+FOR_PYTHON void __tsan_write_range(void* p, long n) { watch(p, n, true, false, CALLER); }
 FOR_PYTHON void __tsan_init() {}
 FOR_PYTHON void __tsan_func_entry(void*) {}
 FOR_PYTHON void __tsan_func_exit() {}
-FOR_PYTHON void __sanitizer_cov_trace_pc() { if (now) record(PASSES, -1, 0, 0, CODE); }       // in walk mode: before each stretch of code
+FOR_PYTHON void __sanitizer_cov_trace_pc() { if (now) record(PASSES, -1, 0, 0, CALLER); }       // in walk mode: before each stretch of code
 FOR_PYTHON void __ubsan_handle_out_of_bounds(void* data, uintptr_t index) {                   // -fsanitize=bounds: tile[16][k] with k ≥ 16
     struct Place { const char* file; uint32_t line, column; }* place = (Place*)data;
     if (now) fail("%s:%u: index %ld is outside an array of fixed size", place->file, place->line, (long)index);

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 
 SECTOR, BANKS, WORD, WARP = 32, 32, 4, 32
-TOUCHES = 4                                              # acts below touch an element: see recording.py
 
 
 class Request(NamedTuple):
@@ -43,8 +42,7 @@ def requests(events: np.ndarray, warp: int) -> list[Request]:
     mine = np.flatnonzero(events["thread"] // WARP == warp)
     if not len(mine):
         return []
-    lane, code, phase, act = (events["thread"][mine] % WARP, events["code"][mine].astype(np.int64), events["phase"][mine],
-                              events["act"][mine])
+    lane, code, phase = events["thread"][mine] % WARP, events["code"][mine].astype(np.int64), events["phase"][mine].astype(np.int64)
     order = np.lexsort((np.arange(len(mine)), lane))      # lane by lane, each in its own order
     counts = np.bincount(lane, minlength=WARP)
     end = np.cumsum(counts)
@@ -52,7 +50,7 @@ def requests(events: np.ndarray, warp: int) -> list[Request]:
     never = np.iinfo(np.int64).max
     # A phase ends at a barrier, which nobody passes alone: so what comes first is first by phase, then by code.
     place = code - code.min()
-    key = np.append(phase.astype(np.int64) * (place.max() + 1) + place, never)[np.append(order, -1)]
+    key = np.append(phase * (place.max() + 1) + place, never)[np.append(order, -1)]
     found = []
     while True:
         next_key = np.where(at < end, key[np.minimum(at, len(mine))], never)

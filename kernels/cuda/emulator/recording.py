@@ -27,6 +27,7 @@ from .symbols import Place, places_of, types_of
 
 READS, WRITES, ADDS, PASSES, MEETS, WAITS = 0, 1, 3, 4, 5, 6            # as runtime.h has them; ADDS: an atomic operation
 MOST = 2_000_000                                                        # events that are recorded of a launch
+NEAR = 64                                                               # bytes of code between the load and the store of a copy
 
 
 @dataclass
@@ -96,11 +97,21 @@ class Launch:
     name: str
     file: str
     module: Any
-    grid: tuple[int, int, int]
-    block: tuple[int, int, int]
+    grid: tuple[int, ...]                                               # x, y, z
+    block: tuple[int, ...]
     recorded: int
     regions: list[tuple[str, Any]]
     events: np.ndarray
+
+    def __post_init__(self):
+        """Of a copy from array to array, of a float4 or the like, the emulator tells of the store first."""
+        stores, loads = self.events[:-1], self.events[1:]
+        wide = stores["size"] > np.array([array.dtype.itemsize for array in self.arrays] + [0])[stores["region"]]
+        copies = np.flatnonzero((stores["act"] == WRITES) & (loads["act"] == READS) & (stores["thread"] == loads["thread"]) & wide
+                                & (stores["size"] == loads["size"]) & (loads["code"] - stores["code"] < NEAR))
+        order = np.arange(len(self.events))
+        order[copies], order[copies + 1] = copies + 1, copies
+        self.events = self.events[order]
 
     @property
     def threads(self) -> int:
@@ -185,6 +196,7 @@ class Launch:
     def cost(self, request: Request) -> Cost:
         return cost(request, self.events, self.arrays[self.array_of(request)].shared)
 
+    @cached_property
     def costs(self) -> list[LineCost]:
         """For each line, array and kind of access of all recorded warps, in the order of the walk."""
         found: dict[tuple, list[Cost]] = {}
@@ -193,9 +205,10 @@ class Launch:
                 if request.act < PASSES:
                     place = self.places[request.code]
                     found.setdefault((place.path, place.line, self.array_of(request), request.act), []).append(self.cost(request))
-        return [LineCost(*key, len(all_), sum(c.takes for c in all_) / len(all_), max(c.takes for c in all_),
-                         sum(c.best for c in all_) / len(all_)) for key, all_ in found.items()]
+        return [LineCost(path, line, array, act, len(costs), sum(c.takes for c in costs) / len(costs), max(c.takes for c in costs),
+                         sum(c.best for c in costs) / len(costs)) for (path, line, array, act), costs in found.items()]
 
+    @cached_property
     def lines(self) -> dict[tuple[str, int], Line]:
         """How often each line was come to: {(path, line): …}."""
         codes, numbers, counts = np.unique(self.events["code"], return_inverse=True, return_counts=True)
@@ -244,8 +257,8 @@ class Recorded:
         self.launches: list[Launch] = []
 
     def add(self, kernel, grid, block) -> None:
-        sizes = [(*map(int, three), 1, 1)[:3] for three in (grid, block)]
-        self.launches.append(Launch(kernel.name, kernel.module.file, kernel.module, *sizes, self.block, kernel.regions, kernel.events))
+        grid, block = ((*map(int, three), 1, 1)[:3] for three in (grid, block))
+        self.launches.append(Launch(kernel.name, kernel.module.file, kernel.module, grid, block, self.block, kernel.regions, kernel.events))
 
 
 @contextmanager
