@@ -13,6 +13,7 @@ from .kernel_words import block_text, MEMORY, number, ranges, takes, touched
 from .table import shape_text
 
 HERE = Path(__file__).resolve().parent
+MOST = 16                      # bytes of a load or store of which the values are known
 STEPS = 3000                   # in a page
 PLANES = 24                    # that are drawn of an array
 TOUCHED = 20_000               # elements of which the page knows who touches them
@@ -67,7 +68,7 @@ def step(launch: Launch, request, places: dict) -> dict[str, Any]:
         "array": array, "width": max(1, int(events[request.lanes[0]]["size"]) // size), "takes": cost.takes, "best": cost.best,
         "cost": takes(cost, launch.arrays[array].shared), "words": touched(launch, request),
         "lanes": [None if e is None else int(e["offset"]) // size for e in events],
-        "values": [None if e is None else ", ".join(map(number, launch.values(e))) for e in events],
+        "values": [None if e is None else ", ".join(map(number, launch.values(e))) + ", …" * int(e["size"] > MOST) for e in events],
     }
 
 

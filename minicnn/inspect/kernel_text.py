@@ -90,6 +90,8 @@ def accesses(launch: Launch, found: list[Access]) -> str:
             array = launch.arrays[access.array]
             for k, value in enumerate(access.values):
                 each.append(f"{array.element(access.index + k)} {'=' if act == READS else '←'} {number(value)}")
+            if access.count > len(access.values):
+                each.append(f"… {array.element(access.index + access.count - 1)}")
         words.append(f"[{COLOURS[act]}]{VERBS[act]}[/] {escape(', '.join(each))}")
     left = len(found) - SHOWN
     return "; ".join(words) + (f" [dim]… and {left} more[/]" if left > 0 else "")

@@ -53,14 +53,15 @@ class Array:
 
 
 class Access(NamedTuple):
-    """A load or store of one thread.  array: its number in Launch.arrays; index: of the first element, flat; values: those that were
-    read, or that were left there, one an element."""
+    """A load or store of one thread.  array: its number in Launch.arrays; index: of the first element, flat; count: of elements;
+    values: those that were read, or that were left there, of the first 16 bytes."""
     thread: int
     phase: int
     place: Place
     act: int
     array: int
     index: int
+    count: int
     values: tuple[float, ...]
 
 
@@ -169,8 +170,9 @@ class Launch:
 
     def access(self, event: np.void) -> Access:
         region = int(event["region"])
+        size = self.arrays[region].dtype.itemsize
         return Access(int(event["thread"]), int(event["phase"]), self.places[int(event["code"])], int(event["act"]), region,
-                      int(event["offset"]) // self.arrays[region].dtype.itemsize, self.values(event))
+                      int(event["offset"]) // size, max(1, int(event["size"]) // size), self.values(event))
 
     def walk(self, thread: int) -> list[Step]:
         """What a thread did, place after place; places where it neither touches an element nor waits are left out."""
