@@ -150,7 +150,8 @@ class Picture {
     this.plane = shape.length > 1 ? this.rows * this.columns : total;
     this.cell = Math.max(4, Math.min(20, Math.floor(560 / this.columns)));
     this.label = shape.length > 2;
-    const wide = this.columns * this.cell + GAP, across = Math.max(1, Math.floor(600 / wide));
+    const title = this.label ? 6 * (element({name: array.name, shape: shape.slice(0, -2)}, this.planes[this.planes.length - 1]).length) : 0;
+    const wide = Math.max(this.columns * this.cell, title) + GAP, across = Math.max(1, Math.floor(600 / wide));
     this.boxes = this.planes.map((plane, i) => ({plane, x: i % across * wide,
       y: Math.floor(i / across) * (this.rows * this.cell + GAP + (this.label ? LABEL : 0)) + (this.label ? LABEL : 0)}));
     this.width = Math.min(across, this.planes.length) * wide;
@@ -182,7 +183,7 @@ class Picture {
       pen.fillRect(x, y, this.columns * c + 1, this.rows * c + 1);
       for (let i = 0; i < this.plane; ++i) {
         const index = plane * this.plane + i;
-        pen.fillStyle = mine.has(index) ? colours.mine : others.has(index) ? colours.others : before.has(index) ? colours.before : colours.cell;
+        pen.fillStyle = colours[mine.has(index) ? "mine" : others.has(index) ? "others" : before.has(index) ? "before" : "cell"];
         pen.fillRect(x + i % this.columns * c + 1, y + Math.floor(i / this.columns) * c + 1, c - 1, c - 1);
       }
       pen.fillStyle = colour("dim");
@@ -234,7 +235,9 @@ function showArrays(step) {
     if (step.array === picture.number) {
       const box = $("arrays"), top = picture.figure.offsetTop - box.offsetTop, bottom = top + picture.figure.offsetHeight;
       if (top < box.scrollTop || bottom > box.scrollTop + box.clientHeight) box.scrollTop = top;
-      step.lanes.forEach((index, l) => { for (let k = 0; index !== null && k < step.width; ++k) (l === lane ? mine : others).add(index + k); });
+      step.lanes.forEach((index, l) => {
+        for (let k = 0; index !== null && k < step.width; ++k) (l === lane ? mine : others).add(index + k);
+      });
     }
     picture.draw(mine, others, before[picture.number]);
   }
