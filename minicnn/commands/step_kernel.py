@@ -8,7 +8,7 @@ examples:
   minicnn step-kernel conv2d --backward --launch gradient_x_tiles
   minicnn step-kernel max_pool2d --backward --element "g[0,0,1,2]"
                                                        who reads and writes an element
-  minicnn step-kernel softmax --case "classes last" --dtype float64
+  minicnn step-kernel conv2d --case padding --dtype float64
   minicnn step-kernel adam                             an optimizer: its step
 
 No GPU is needed: the kernel of the .cu file is compiled by g++ and runs on the CPU, thread by thread, whatever MINICNN_CUDA says. It tells
