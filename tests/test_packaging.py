@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CLUTTER = shutil.ignore_patterns(".git", "__pycache__", "*.egg-info", "build", "dist", "runs", "venv", ".venv", ".*_cache", ".hypothesis")
-SHIPPED = (".py", ".cu", ".html", ".npz", ".typed", ".md")
+SHIPPED = (".py", ".cu", ".cuh", ".h", ".cpp", ".html", ".css", ".js", ".npz", ".typed", ".md")
 
 # Run outside the checkout.  Arguments: where minicnn and where its kernels should come from.
 CHECK = """

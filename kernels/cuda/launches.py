@@ -45,10 +45,12 @@ def watching(watcher: Watcher) -> Iterator[None]:
 
 @contextmanager
 def told(*launch: Any) -> Iterator[None]:
-    """Around a launch, which is described as Launch is; after one that raised, nobody is told."""
+    """Around a launch, which is described as Launch is; of the end of one that raises, too."""
     found = Launch(*launch)
     for watcher in list(watchers):
         watcher.before(found)
-    yield
-    for watcher in list(watchers):
-        watcher.after(found)
+    try:
+        yield
+    finally:
+        for watcher in list(watchers):
+            watcher.after(found)

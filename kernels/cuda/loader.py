@@ -60,20 +60,31 @@ class Kernels:
 
     def module(self, mode: str | None = None) -> Any:
         """cupy.RawModule, or the emulator's."""
-        return module(self.path, self.forms, mode or where.mode())
+        return module(self.path, self.instances, mode or where.mode())
 
     def launch(self, name: str, grid, block, arguments, shared_mem: int = 0) -> None:
         kind = next((TYPES.get(a.dtype.str[1:]) for a in arguments if getattr(a, "shape", ()) and a.dtype.kind == "f"), None)
-        chosen = next((n for n in (name, name.format(T=kind), f"{name}<{kind}>") if n in self.instances), None)
-        if chosen is None:
-            raise ValueError(f"{self.path.parent.name}/{self.path.name} has no kernel {name!r} for these arguments; "
-                             f"there are {', '.join(self.instances)}")
-        given, how, kernel = tuple(arguments), dict(where.launching), self.module().get_function(chosen)
-        if where.mode() == "gpu":                  # CuPy hands a None over as some pointer or other (its issue 9046), a 0 as null
+        mode, how = where.mode(), {k: v for k, v in where.launching.items() if k != "walk"}
+        chosen, kernel = kernel_of(self.path, self.forms, name, kind, "walk" if "walk" in where.launching else mode)
+        given = tuple(arguments)
+        if mode == "gpu":                          # CuPy hands a None over as some pointer or other (its issue 9046), a 0 as null
             given, how = tuple(np.uint64(0) if a is None else a for a in given), {}
-        file = f"{self.path.parent.name}/{self.path.name}"
-        with launches.told(file, chosen, kernel, grid, block, given) if launches.watchers else launches.NOBODY:
+        with launches.told(f"{self.path.parent.name}/{self.path.name}", chosen, kernel, grid, block, given) if launches.watchers \
+                else launches.NOBODY:
             kernel(grid, block, given, shared_mem=shared_mem, **how)
+
+
+@lru_cache(maxsize=None)
+def kernel_of(path: Path, forms: tuple[str, ...], name: str, kind: str | None, mode: str) -> tuple[str, Any]:
+    """(the name in full, the kernel) of a name and the type of the arguments.  ValueError if there is none.
+
+    To walk through, one kernel is compiled after the other: nobody should wait for those that are not launched.
+    """
+    known = instances(path, forms)
+    chosen = next((n for n in (name, name.format(T=kind), f"{name}<{kind}>") if n in known), None)
+    if chosen is None:
+        raise ValueError(f"{path.parent.name}/{path.name} has no kernel {name!r} for these arguments; there are {', '.join(known)}")
+    return chosen, module(path, (chosen,) if mode == "walk" else known, mode).get_function(chosen)
 
 
 @lru_cache(maxsize=None)
@@ -90,9 +101,9 @@ def instances(path: Path, forms: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=None)
-def module(path: Path, forms: tuple[str, ...], mode: str) -> Any:
+def module(path: Path, names: tuple[str, ...], mode: str) -> Any:
     given = {"code": path.read_text(encoding="utf-8"), "options": ("-std=c++17", f"-I{HERE}", f"-I{path.parent}"),
-             "name_expressions": instances(path, forms)}
+             "name_expressions": names}
     if mode == "gpu":
         import cupy                                # pyright: ignore[reportMissingImports]
         given["options"] += ("-lineinfo",)         # compute-sanitizer and profilers then name lines; the code is the same

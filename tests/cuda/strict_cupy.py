@@ -256,7 +256,7 @@ def strict_cupy(mode: str = "fast") -> Iterator[None]:
     before = {name: sys.modules.get(name) for name in stood_in}
 
     def forget():
-        for cached in (where._gpu, loader.module):
+        for cached in (where._gpu, loader.module, loader.kernel_of):
             cached.cache_clear()
 
     sys.modules.update(stood_in)

@@ -59,11 +59,11 @@ def test_each_launch_is_told_before_and_after():
 
 
 @in_the_emulator
-def test_a_launch_that_fails_has_no_after():
+def test_a_launch_that_fails_has_an_end_too():
     diary, module = Diary(), kernels.module("relu", "gpu").kernels
     with pytest.raises(TypeError, match="takes"), watching(diary):
         module["value<{T}, Relu>"]((1,), (32,), tuple(arrays((3,))))
-    assert [word.partition(" ")[0] for word in diary.words] == ["before"] and not launches.watchers
+    assert [word.partition(" ")[0] for word in diary.words] == ["before", "after"] and not launches.watchers
 
 
 @in_the_emulator

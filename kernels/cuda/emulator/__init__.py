@@ -6,6 +6,8 @@
     build.py         g++: a library for each .cu file, kept
     module.py        RawModule and its kernels, called as CuPy's are
     reports.py       what went wrong, in words: file, line, both threads, the element
+    recording.py     what each thread of a block did, line by line        lockstep.py  the 32 of a warp together, and what that costs
+    symbols.py       from machine code back to lines of the source
 
 It says nothing about speed. Linux with g++; no half precision, cooperative groups or textures; the last bits of exp, log and pow are
 those of the CPU's library.

@@ -16,9 +16,11 @@ from .reports import CudaError
 
 HERE = Path(__file__).resolve().parent
 DYNAMIC = 96 << 10                                      # bytes of a dynamic shared array, of which a launch uses some
-# Two forms of a library. Fast: to compute. Check: every load and store of the kernels is a call; of the emulator itself none is.
-KERNELS = {"fast": ["-O2"],
-           "check": ["-O1", "-g", "-fsanitize=thread", "--param", "tsan-instrument-func-entry-exit=0", "-fsanitize=bounds"]}
+# Three forms of a library. Fast: to compute. Check: every load and store of the kernels is a call; of the emulator itself none is. Walk:
+# every stretch of code between two branches is a call too, in the order of the source, and a kernel is one function with all that it uses.
+CHECK = ["-O1", "-g", "-fsanitize=thread", "--param", "tsan-instrument-func-entry-exit=0", "-fsanitize=bounds"]
+KERNELS = {"fast": ["-O2"], "check": CHECK,
+           "walk": [*CHECK, "-fsanitize-coverage=trace-pc", "-fno-reorder-blocks", "-fno-crossjumping", "-DMINICNN_WALK"]}
 COMMON = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-fno-strict-aliasing", "-Wno-unknown-pragmas"]
 GLOBAL = re.compile(r"(?P<template>template\s*<(?P<parameters>[^>]*)>\s*)?(?:extern\s+\"C\"\s+)?__global__\s+void\s+"
                     r"(?:__launch_bounds__\([^)]*\)\s*)?(?P<name>\w+)\s*\((?P<arguments>[^)]*)\)")
@@ -105,7 +107,7 @@ def compiled(source: str, file: str, names: Sequence[str], mode: str, options: S
     included = b"".join(_files(Path(option[2:])) for option in options if option.startswith("-I"))
 
     def key(*parts: bytes) -> str:
-        return hashlib.sha256(b"\0".join([_files(HERE), version.encode(), *parts])).hexdigest()[:20]
+        return hashlib.sha256(b"\0".join([_files(HERE), version.encode(), *(w.encode() for w in COMMON), *parts])).hexdigest()[:20]
 
     def make_runtime(work: Path, out: Path):
         objects = [work / "scheduler.o", work / "checker.o"]
@@ -119,7 +121,7 @@ def compiled(source: str, file: str, names: Sequence[str], mode: str, options: S
         run(cxx, "-shared", work / "kernels.o", runtime, "-o", out)
 
     runtime = _kept(key(), ".o", make_runtime)
-    return loaded(_kept(key(text.encode(), included, *(w.encode() for w in (mode, *options))), ".so", make), names, dynamic)
+    return loaded(_kept(key(text.encode(), included, *(w.encode() for w in (*KERNELS[mode], *options))), ".so", make), names, dynamic)
 
 
 def loaded(path: Path, names: Sequence[str], dynamic: Sequence[str]) -> Library:

@@ -28,8 +28,16 @@ void start_checker() {
 
 void settle() {
     if (!pending) return;
-    memcpy(&pending->value, running.regions[pending->region].start + pending->offset, pending->size < 8 ? pending->size : 8);
+    memcpy(&pending->value, running.regions[pending->region].start + pending->offset, std::min<size_t>(pending->size, sizeof pending->value));
     pending = nullptr;
+}
+
+void record(Act act, int region, long offset, int size, const void* code) {
+    if (running.trace.size() >= running.trace_most || (running.trace_block >= 0 && running.trace_block != running.block)) return;
+    running.trace.push_back({running.block, (int)now->number, running.phase, region, offset, code, size, act, {}});
+    Event& event = running.trace.back();
+    if (region >= 0) memcpy(&event.value, running.regions[region].start + offset, std::min<size_t>(size, sizeof event.value));
+    if (act == WRITES || act == ATOMIC) pending = &event;
 }
 
 static void report(Kind kind, int region, long offset, const Access& other, const void* code) {
@@ -95,7 +103,8 @@ static void remember(int k, long offset, int size, bool write, bool atomic, cons
 static void watch(const void* address, int size, bool write, bool atomic, const void* code, int multiple = 1) {
     const char* place = (const char*)address;
     if (!running.checking || !now || (place >= running.stacks && place < running.stacks_end)) return;
-    settle();
+    // Of a copy from array to array the store is told first, then the load, and only then it is made.
+    if (write || pending != (running.trace.empty() ? nullptr : &running.trace.back())) settle();
     const int k = find(place);
     if (k < 0 || place + size > running.regions[k].start + running.regions[k].size) {
         if (k < 0 && !write && place >= running.image && place < running.image_end) return;              // a constant
@@ -111,12 +120,7 @@ static void watch(const void* address, int size, bool write, bool atomic, const 
         report(MISALIGNED, k, offset, nobody, code);
         fail("an access of %d bytes at an address which is no multiple of %d", size, multiple);
     }
-    if (running.trace.size() < running.trace_most && (running.trace_block < 0 || running.trace_block == running.block)) {
-        Event event = {running.block, (int)now->number, running.phase, k, offset, code, size, atomic ? ATOMIC : write ? WRITES : READS, 0};
-        memcpy(&event.value, place, size < 8 ? size : 8);
-        running.trace.push_back(event);
-        if (write) pending = &running.trace.back();
-    }
+    record(atomic ? ATOMIC : write ? WRITES : READS, k, offset, size, code);
     remember(k, offset, size, write, atomic, code);
     if (!atomic && running.preempt > 1 && random_number() % running.preempt == 0) {   // threads that overtake one another between barriers
         self()->state = READY;
@@ -128,18 +132,18 @@ void touch_atomically(const void* place, int size, const void* code) { watch(pla
 }  // namespace emulator
 using namespace emulator;
 
-#define CODE __builtin_return_address(0)
 #define HOOKS(N)                                                                              \
-    FOR_PYTHON void __tsan_read##N(void* p) { watch(p, N, false, false, CODE, N); }           \
-    FOR_PYTHON void __tsan_write##N(void* p) { watch(p, N, true, false, CODE, N); }           \
-    FOR_PYTHON void __tsan_unaligned_read##N(void* p) { watch(p, N, false, false, CODE); }    \
-    FOR_PYTHON void __tsan_unaligned_write##N(void* p) { watch(p, N, true, false, CODE); }
+    FOR_PYTHON void __tsan_read##N(void* p) { watch(p, N, false, false, CALLER, N); }           \
+    FOR_PYTHON void __tsan_write##N(void* p) { watch(p, N, true, false, CALLER, N); }           \
+    FOR_PYTHON void __tsan_unaligned_read##N(void* p) { watch(p, N, false, false, CALLER); }    \
+    FOR_PYTHON void __tsan_unaligned_write##N(void* p) { watch(p, N, true, false, CALLER); }
 HOOKS(1) HOOKS(2) HOOKS(4) HOOKS(8) HOOKS(16)
-FOR_PYTHON void __tsan_read_range(void* p, long n) { watch(p, n, false, false, CODE); }
-FOR_PYTHON void __tsan_write_range(void* p, long n) { watch(p, n, true, false, CODE); }
+FOR_PYTHON void __tsan_read_range(void* p, long n) { watch(p, n, false, false, CALLER); }
+FOR_PYTHON void __tsan_write_range(void* p, long n) { watch(p, n, true, false, CALLER); }
 FOR_PYTHON void __tsan_init() {}
 FOR_PYTHON void __tsan_func_entry(void*) {}
 FOR_PYTHON void __tsan_func_exit() {}
+FOR_PYTHON void __sanitizer_cov_trace_pc() { if (now) record(PASSES, -1, 0, 0, CALLER); }       // in walk mode: before each stretch of code
 FOR_PYTHON void __ubsan_handle_out_of_bounds(void* data, uintptr_t index) {                   // -fsanitize=bounds: tile[16][k] with k ≥ 16
     struct Place { const char* file; uint32_t line, column; }* place = (Place*)data;
     if (now) fail("%s:%u: index %ld is outside an array of fixed size", place->file, place->line, (long)index);

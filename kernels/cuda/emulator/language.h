@@ -8,7 +8,15 @@
 #include <utility>
 
 #define MINICNN_EMULATED 1
+#ifdef MINICNN_WALK
+#define __global__ __attribute__((noinline, flatten))
+#define UNCHECKED __attribute__((no_sanitize_thread, no_sanitize_coverage))
+#define WHOLE(V) V& operator=(const V& other) { __builtin_memcpy(this, &other, sizeof other); return *this; }        // as one store
+#else
+#define WHOLE(V)
 #define __global__ __attribute__((noinline))
+#define UNCHECKED __attribute__((no_sanitize_thread))        // the emulator's own code, whose loads and stores are not the kernel's
+#endif
 #define __device__
 #define __host__
 #define __constant__ static
@@ -17,19 +25,18 @@
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
-#define UNCHECKED __attribute__((no_sanitize_thread))        // the emulator's own code, whose loads and stores are not the kernel's
 #ifdef __SANITIZE_THREAD__
 #define OURS UNCHECKED __attribute__((noinline)) inline
 #else
 #define OURS inline
 #endif
 
-struct uint2 { unsigned x, y; };                struct int2 { int x, y; };              struct alignas(8) float2 { float x, y; };
+struct uint2 { unsigned x, y; };                struct int2 { int x, y; };              struct alignas(8) float2 { float x, y; WHOLE(float2) };
 struct uint3 { unsigned x, y, z; };             struct int3 { int x, y, z; };           struct float3 { float x, y, z; };
-struct alignas(16) uint4 { unsigned x, y, z, w; };
-struct alignas(16) int4 { int x, y, z, w; };
-struct alignas(16) float4 { float x, y, z, w; };
-struct alignas(16) double2 { double x, y; };
+struct alignas(16) uint4 { unsigned x, y, z, w; WHOLE(uint4) };
+struct alignas(16) int4 { int x, y, z, w; WHOLE(int4) };
+struct alignas(16) float4 { float x, y, z, w; WHOLE(float4) };
+struct alignas(16) double2 { double x, y; WHOLE(double2) };
 struct dim3 { unsigned x, y, z; dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {} };
 #define MAKE_VECTORS(V, T)                                                          \
     inline V##2 make_##V##2(T x, T y) { return {x, y}; }                            \
@@ -44,7 +51,7 @@ struct Launch { uint3 block, blocks, threads; };                                
 extern Thread* now;
 extern Launch launch;
 void barrier(int line);                                                         // __syncthreads
-const uint64_t* meet(unsigned mask, uint64_t value, int line);                  // the lanes of a mask meet, and see one another's values
+const uint64_t* meet(unsigned mask, uint64_t value, int line, const void* code = nullptr);   // lanes meet, and see one another's values
 void touch_atomically(const void* place, int size, const void* code);
 [[noreturn]] void fail(const char* format, ...);
 OURS uint3 thread_index() { return now->place; }
@@ -55,8 +62,8 @@ OURS unsigned lane() { return now->lane; }
 
 template <class T> OURS uint64_t bits(T value) { uint64_t b = 0; static_assert(sizeof value <= 8); std::memcpy(&b, &value, sizeof value); return b; }
 template <class T> OURS T value(uint64_t bits) { T v; std::memcpy(&v, &bits, sizeof v); return v; }
-template <class T> OURS T shuffle(unsigned mask, T own, unsigned source, bool inside, int line) {
-    const uint64_t* all = meet(mask, bits(own), line);
+template <class T> OURS T shuffle(unsigned mask, T own, unsigned source, bool inside, int line, const void* code) {
+    const uint64_t* all = meet(mask, bits(own), line, code);
     return value<T>(all[inside ? source : now->lane]);
 }
 
@@ -95,27 +102,28 @@ template <auto F> Entry entry(const char* name) {
 constexpr int warpSize = 32;
 
 #define LINE int line = __builtin_LINE()                     // the line of whoever calls
+#define CALLER __builtin_return_address(0)                     // and its machine code, in a function that is not inlined
 inline void __syncthreads(LINE) { emulator::barrier(line); }
 inline void __syncwarp(unsigned mask = ~0u, LINE) { emulator::meet(mask, 0, line); }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 template <class T> OURS T __shfl_sync(unsigned mask, T v, int source, int width = 32, LINE) {
-    return emulator::shuffle(mask, v, (emulator::lane() & ~(width - 1)) + (source & (width - 1)), true, line);
+    return emulator::shuffle(mask, v, (emulator::lane() & ~(width - 1)) + (source & (width - 1)), true, line, CALLER);
 }
 template <class T> OURS T __shfl_down_sync(unsigned mask, T v, unsigned delta, int width = 32, LINE) {
     const unsigned l = emulator::lane();
-    return emulator::shuffle(mask, v, l + delta, (l & (width - 1)) + delta < (unsigned)width, line);
+    return emulator::shuffle(mask, v, l + delta, (l & (width - 1)) + delta < (unsigned)width, line, CALLER);
 }
 template <class T> OURS T __shfl_up_sync(unsigned mask, T v, unsigned delta, int width = 32, LINE) {
     const unsigned l = emulator::lane();
-    return emulator::shuffle(mask, v, l - delta, (l & (width - 1)) >= delta, line);
+    return emulator::shuffle(mask, v, l - delta, (l & (width - 1)) >= delta, line, CALLER);
 }
 template <class T> OURS T __shfl_xor_sync(unsigned mask, T v, int x, int width = 32, LINE) {
     const unsigned l = emulator::lane(), source = l ^ x;
-    return emulator::shuffle(mask, v, source & 31, source < (l & ~(width - 1)) + width, line);
+    return emulator::shuffle(mask, v, source & 31, source < (l & ~(width - 1)) + width, line, CALLER);
 }
 OURS unsigned __ballot_sync(unsigned mask, int yes, LINE) {
-    const uint64_t* all = emulator::meet(mask, yes != 0, line);
+    const uint64_t* all = emulator::meet(mask, yes != 0, line, CALLER);
     unsigned found = 0;
     for (int i = 0; i < 32; ++i) if (mask >> i & 1 && all[i] == 1) found |= 1u << i;
     return found;
@@ -126,12 +134,12 @@ inline int __all_sync(unsigned mask, int yes, LINE) { return __ballot_sync(mask,
 // No fiber gives way inside these, so that to read, change and write is one act.
 #define ATOMIC(NAME, CHANGED)                                                                               \
     template <class T, class U> UNCHECKED __attribute__((noinline)) T NAME(T* place, U operand) {           \
-        emulator::touch_atomically(place, sizeof(T), __builtin_return_address(0));                          \
+        emulator::touch_atomically(place, sizeof(T), CALLER);                                                 \
         const T v = (T)operand, old = *place; *place = (CHANGED); return old; }
 ATOMIC(atomicAdd, old + v) ATOMIC(atomicSub, old - v) ATOMIC(atomicExch, v)
 ATOMIC(atomicMax, old > v ? old : v) ATOMIC(atomicMin, old < v ? old : v)
 template <class T> UNCHECKED __attribute__((noinline)) T atomicCAS(T* place, T expected, T v) {
-    emulator::touch_atomically(place, sizeof(T), __builtin_return_address(0));
+    emulator::touch_atomically(place, sizeof(T), CALLER);
     const T old = *place;
     if (old == expected) *place = v;
     return old;
@@ -164,7 +172,7 @@ OURS unsigned to_tf32(float x) { return (__float_as_uint(x) + 0x1000u) & ~0x1fff
 OURS void mma_m16n8k8_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], LINE) {
     float A[16][8], B[8][8];
     for (int r = 0; r < 6; ++r) {
-        const uint64_t* all = emulator::meet(~0u, r < 4 ? a[r] : b[r - 4], line);
+        const uint64_t* all = emulator::meet(~0u, r < 4 ? a[r] : b[r - 4], line, CALLER);
         for (int l = 0; l < 32; ++l) {
             const float v = __uint_as_float((unsigned)all[l] & ~0x1fffu);                        // the chip ignores the low 13 bits
             if (r < 4) A[l / 4 + r % 2 * 8][l % 4 + r / 2 * 4] = v; else B[l % 4 + (r - 4) * 4][l / 4] = v;

@@ -10,7 +10,7 @@ from .reports import CudaError, in_words, lines_of, Report
 
 THREADS, DEPTH, MOST = 1024, 64, 65535                  # of a block, along z; blocks of a grid along y and z
 EVENT = np.dtype([("block", "i4"), ("thread", "i4"), ("phase", "i4"), ("region", "i4"), ("offset", "i8"), ("code", "u8"),
-                  ("size", "i4"), ("act", "i4"), ("value", "u8")])
+                  ("size", "i4"), ("act", "i4"), ("value", "u8"), ("more", "u8")])    # value, more: 16 bytes
 
 
 class _Region(ctypes.Structure):
@@ -20,7 +20,8 @@ class _Region(ctypes.Structure):
 class RawModule:
     """The kernels of a source, as cupy.RawModule has them.
 
-    name_expressions: the kernels, templates with their arguments.  mode: "fast", or "check": every load and store is watched.
+    name_expressions: the kernels, templates with their arguments.  mode: "fast", "check": every load and store is watched, or "walk":
+    every branch as well, for recordings.
     CudaError where g++ refuses the source, or is missing.
     """
 
@@ -57,9 +58,9 @@ class Kernel:
 
     def __call__(self, grid, block, arguments, *, shared_mem: int = 0, seed: int = 0, preempt: int = 1, trace: int = 0,
                  trace_block: int = -1, strict: bool = True) -> None:
+        self.regions, self.events = [], np.empty(0, EVENT)                 # also where this launch is refused
         sizes = self.checked_sizes(grid, block, shared_mem)
         given, regions = self.packed(arguments), []
-        self.regions = []
         for name, array in zip(self.arguments, arguments):
             if isinstance(array, np.ndarray):
                 regions.append((array.ctypes.data, array.nbytes, min(4, array.itemsize), 0))
@@ -74,7 +75,7 @@ class Kernel:
         launch.restype = ctypes.c_char_p
         error = launch(ctypes.byref(self.entry), (ctypes.c_uint * 6)(*sizes),
                        (ctypes.c_void_p * len(given))(*(ctypes.addressof(g) for g in given)), (_Region * len(regions))(*regions),
-                       len(regions), ctypes.c_uint64(seed), ctypes.c_uint64(preempt), int(self.module.mode == "check"), int(strict),
+                       len(regions), ctypes.c_uint64(seed), ctypes.c_uint64(preempt), int(self.module.mode != "fast"), int(strict),
                        ctypes.c_size_t(trace), ctypes.c_long(trace_block), *map(ctypes.c_void_p, self.module.library.image))
         if trace:
             self.events = self.traced()

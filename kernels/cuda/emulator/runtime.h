@@ -25,9 +25,9 @@ struct Fiber : Thread {
 };
 struct Region { char* start; long size; int grain, shared; };                      // an array of the arguments, or a shared one
 struct Report { int kind, region, blocks[2], threads[2]; long offset; const void* code[2]; };
-struct Event { int block, thread, phase, region; long offset; const void* code; int size, act; uint64_t value; };
+struct Event { int block, thread, phase, region; long offset; const void* code; int size, act; uint64_t value[2]; };
 enum Kind { OUTSIDE_READ = 1, OUTSIDE_WRITE, READ_AFTER_WRITE, TWO_WRITES, WRITE_AFTER_READ, UNINITIALISED, MISALIGNED };
-enum Act { READS, WRITES, ATOMIC = 3 };
+enum Act { READS, WRITES, ATOMIC = 3, PASSES, MEETS, WAITS };           // the last three touch nothing: a branch, lanes that meet, a barrier
 
 inline Fiber* self() { return static_cast<Fiber*>(now); }
 void give_way();                                      // lets another fiber run
@@ -47,5 +47,6 @@ struct Running {                                      // the launch that runs
 extern Running running;
 uint64_t random_number();
 void start_checker();
+void record(Act act, int region, long offset, int size, const void* code);           // in the trace, if it takes this block
 void settle();                                        // the value that the last write of the trace has left in memory
 }  // namespace emulator

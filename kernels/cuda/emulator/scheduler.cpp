@@ -97,11 +97,13 @@ static void resume(Fiber& f) {
 void barrier(int line) {
     self()->state = AT_BARRIER;
     self()->line = line;
+    record(WAITS, -1, 0, 0, CALLER);
     give_way();
 }
 
-const uint64_t* meet(unsigned mask, uint64_t value, int line) {
+const uint64_t* meet(unsigned mask, uint64_t value, int line, const void* code) {
     Fiber* f = self();
+    record(MEETS, -1, mask, 0, code ? code : CALLER);
     if (!(mask >> f->lane & 1)) fail("line %d: lane %u is not in its own mask %#x", line, f->lane, mask);
     const unsigned lanes = fibers.size() - f->warp * 32, there = lanes >= 32 ? ~0u : (1u << lanes) - 1;
     auto& meetings = warps[f->warp];
