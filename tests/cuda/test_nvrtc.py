@@ -9,7 +9,7 @@ from minicnn.kernels.cuda.loader import Kernels
 
 from . import nvrtc
 
-pytestmark = pytest.mark.skipif(nvrtc.library() is None, reason="nvidia-cuda-nvrtc is not installed (pip install -e '.[nvrtc]')")
+pytestmark = pytest.mark.skipif(nvrtc.library() is None, reason="nvidia-cuda-nvrtc is not installed (pip install -e '.[cuda-check]')")
 ROOT = Path(kernels.__file__).parent
 FILES = sorted(ROOT.glob("*/*.cu"))
 

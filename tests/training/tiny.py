@@ -31,8 +31,8 @@ def tiny_trainer(run=None, progress=None, epochs=3, seed=0, average=0.9, lr=0.02
     whole = data.Dataset(arrays["train_images"][:, None], arrays["train_labels"], ("a", "b", "c"))
     train, validation = data.split(whole, 12)
     manual_seed(seed)
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Tanh(), nn.Dropout(0.3), nn.Flatten(), nn.Linear(4 * 6 * 6, 3)).to(device)
-    optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Tanh(), nn.Dropout(0.3), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
+    optimizer = optim.SGD(model.to(device).parameters(), lr=lr, momentum=0.9)
     loader = data.Loader(train, 8, shuffle=True, seed=seed, transform=data.Compose([data.Distort(1, 10, 0.1, 0.1), data.Normalise()]),
                          device=device)
     schedule = optim.CosineAnnealingLR(optimizer, epochs * len(loader))

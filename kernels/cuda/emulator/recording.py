@@ -263,12 +263,13 @@ class Recorded:
         pass
 
     def after(self, launch) -> None:
-        """Of a launch with a fault too: up to the fault."""
-        kernel = launch.kernel
-        if kernel is not None:                                           # None: a product of cuBLAS
-            grid, block = ((*map(int, three), 1, 1)[:3] for three in (launch.grid, launch.block))
-            self.launches.append(Launch(kernel.name, kernel.module.file, kernel.module, grid, block, self.block, kernel.regions,
-                                        kernel.events))
+        if launch.kernel is not None:                                       # as a product of cuBLAS has none
+            self.add(launch.kernel, launch.grid, launch.block)
+
+    def add(self, kernel, grid, block) -> None:
+        """What a kernel's last launch left; of one with a fault, what was done before it."""
+        grid, block = ((*map(int, three), 1, 1)[:3] for three in (grid, block))
+        self.launches.append(Launch(kernel.name, kernel.module.file, kernel.module, grid, block, self.block, kernel.regions, kernel.events))
 
 
 @contextmanager
