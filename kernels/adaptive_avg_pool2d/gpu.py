@@ -1,9 +1,9 @@
 """Adaptive average pooling on a GPU: the kernels of kernels/avg_pool2d/gpu.cu with other windows."""
-from ..avg_pool2d.gpu import average, backward
+from ..avg_pool2d.gpu import average, backward, kernels
 from ..cuda.windows import spread
 from . import output_shape
 
-__all__ = ["forward", "backward"]                                        # backward: a share for each element, as for all averages
+__all__ = ["forward", "backward", "kernels"]                                        # backward: a share for each element, as for all averages
 
 
 def forward(x, *, output_size):

@@ -1,9 +1,9 @@
 """Adaptive max pooling on a GPU: the kernels of kernels/max_pool2d/gpu.cu with other windows."""
 from ..cuda.windows import spread
-from ..max_pool2d.gpu import backward, maximum
+from ..max_pool2d.gpu import backward, kernels, maximum
 from . import output_shape
 
-__all__ = ["forward", "backward"]                                          # backward: to the winners, as for every max pooling
+__all__ = ["forward", "backward", "kernels"]                                          # backward: to the winners, as for every max pooling
 
 
 def forward(x, *, output_size):

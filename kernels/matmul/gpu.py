@@ -1,17 +1,48 @@
-"""Matrix product on a GPU: cuBLAS. How such a product is made by hand stands in ../cuda/product.cuh, which conv2d uses."""
+"""Matrix product on a GPU: cuBLAS; or by hand, gpu.cu.
+
+    cublas · tiles
+"""
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
 from .. import cuda
 from . import as_matrices, broadcast, output_shape
 
+kernels = cuda.load(__file__)
+ALGORITHMS = ("cublas", "tiles")
+TILE, THREADS, LAYERS = 64, 256, 65535                 # as product.cuh has them; layers of a grid at most
 
-def product(a, b, transpose_a=False, transpose_b=False):
+
+def product(a, b, transpose_a=False, transpose_b=False, algorithm: str | None = None):
     """op(a) · op(b) for stacks of matrices, broadcast against one another; op swaps the last two axes."""
     m, k = a.shape[:-3:-1] if transpose_a else a.shape[-2:]
     n = b.shape[-2] if transpose_b else b.shape[-1]
-    out = cuda.empty((*broadcast(a.shape[:-2], b.shape[:-2]), m, n), a.dtype)
-    if out.size and k:
-        return cuda.matmul(a, b, out, transpose_a, transpose_b)
-    out.fill(0)
+    stack = broadcast(a.shape[:-2], b.shape[:-2])
+    out = cuda.empty((*stack, m, n), a.dtype)
+    if not (out.size and k):
+        out.fill(0)
+    elif algorithm == "tiles":
+        found, i32 = begins(cuda.mode(), stack, a.shape, b.shape), np.int32
+        for first in range(0, prod(stack), LAYERS):
+            some = found[first:first + LAYERS]
+            kernels.tiles((-(-n // TILE), -(-m // TILE), len(some)), (THREADS,),
+                          (a, b, out.reshape(-1, m, n)[first:], some, i32(m), i32(n), i32(k), i32(transpose_a), i32(transpose_b)))
+    else:
+        cuda.matmul(a, b, out, transpose_a, transpose_b)
     return out
+
+
+@lru_cache(maxsize=64)
+def begins(mode: str, stack: tuple, *operands: tuple) -> Any:
+    """(products, 2): where the factors of each product of the stack begin, in numbers."""
+    columns = []
+    for shape in operands:
+        own = np.arange(prod(shape[:-2]), dtype=np.int64).reshape(shape[:-2]) * (shape[-2] * shape[-1])
+        columns.append(np.broadcast_to(own, stack).reshape(-1))
+    return cuda.table(list(zip(*columns)), np.int64)
 
 
 def sum_to(g, shape):
@@ -25,16 +56,17 @@ def sum_to(g, shape):
     return total
 
 
-def forward(a, b):
+def forward(a, b, algorithm=None):
     left, right = as_matrices(a.shape, b.shape)
-    return product(a.reshape(left), b.reshape(right)).reshape(output_shape(a.shape, b.shape)), (a, b)
+    y = product(a.reshape(left), b.reshape(right), algorithm=algorithm)
+    return y.reshape(output_shape(a.shape, b.shape)), (a, b, algorithm)
 
 
 def backward(grad_output, saved, needs):
-    a, b = saved
+    a, b, algorithm = saved
     left, right = as_matrices(a.shape, b.shape)
     A, B = a.reshape(left), b.reshape(right)
     g = grad_output.reshape(*broadcast(left[:-2], right[:-2]), left[-2], right[-1])
-    grad_a = sum_to(product(g, B, transpose_b=True), A.shape).reshape(a.shape) if needs[0] else None
-    grad_b = sum_to(product(A, g, transpose_a=True), B.shape).reshape(b.shape) if needs[1] else None
+    grad_a = sum_to(product(g, B, transpose_b=True, algorithm=algorithm), A.shape).reshape(a.shape) if needs[0] else None
+    grad_b = sum_to(product(A, g, transpose_a=True, algorithm=algorithm), B.shape).reshape(b.shape) if needs[1] else None
     return grad_a, grad_b

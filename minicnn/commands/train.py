@@ -120,7 +120,7 @@ def check(config) -> None:
     shape = (batch, *few.shape[1:])
     with no_grad():
         trainer.model.train()(meta(shape))
-    free, need = free_memory(), needed_memory(trainer.model, shape)
+    free, need = free_memory(config.device), needed_memory(trainer.model, shape)
     if free is not None and need > free:
         fits = max(1, int(batch * free / need / 2))
         raise ValueError(f"a batch of {batch} images of {'×'.join(map(str, shape[1:]))} needs about {need / 1e9:.1f} GB to be "
@@ -134,8 +134,12 @@ def needed_memory(model, shape) -> float:
     return 1.5 * given_out(model, shape) + 4 * sum(p.dtype.itemsize * p.numel() for p in model.parameters())
 
 
-def free_memory() -> float | None:
-    """Bytes that are free for programs, on Linux; None where that cannot be told."""
+def free_memory(device: str) -> float | None:
+    """Bytes that are free for programs, of a GPU, or on Linux of the host; None where that cannot be told."""
+    if device == "cuda":
+        from ..kernels.cuda import chip, emulated
+        if not emulated():
+            return chip.describe()["free"]
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))

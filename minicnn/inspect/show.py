@@ -6,10 +6,11 @@ import textwrap
 from pathlib import Path
 
 from .. import kernels
+from ..kernels.cuda.loader import Kernels
 
-FORMS = (("reference", "reference.py", "NumPy, to be read, and spec, the formula in plain loops"),
-         ("cpu", "cpu.py", "Numba, which runs on the CPU"),
-         ("gpu", "gpu.cu", "CUDA"))
+FORMS = {"reference.py": "NumPy, to be read, and spec, the formula in plain loops",
+         "cpu.py": "Numba, which runs on the CPU",
+         "gpu.py": "which CUDA kernel runs, and how it is launched"}
 
 
 def _without_others(source: str, op: str, family: tuple[str, ...]) -> str:
@@ -31,20 +32,19 @@ def forms(op: str) -> list[tuple[str, str, str]]:
     folder = Path(str(module.__file__)).parent
     family = getattr(module, "MEMBERS", None)
     found = [(f"kernels/{folder.name}: the formula", "text", textwrap.dedent(inspect.getdoc(module) or ""))]
-    listed = [(file, words) for _, file, words in FORMS]
     ladder = (folder / "cpu.py").read_text(encoding="utf-8")
-    rungs = [p.name for p in folder.glob("*.py") if p.name not in ("__init__.py", "cases.py", *(file for file, _ in listed))]
-    listed[2:2] = [(name, "a rung of the ladder in cpu.py") for name in sorted(rungs, key=lambda name: ladder.find(name))]
-    for file, words in listed:
-        path, title = folder / file, f"kernels/{folder.name}/{file}: {words}"
-        if not path.is_file():
-            found.append((title, "text", f"{file}: not yet in this version"))
-            continue
-        source = path.read_text(encoding="utf-8")
-        if family and file.endswith(".py"):
+    rungs = [p for p in folder.glob("*.py") if p.name not in ("__init__.py", "cases.py", *FORMS)]
+    sources = dict.fromkeys(value.path for value in vars(kernels.module(op, "gpu")).values() if isinstance(value, Kernels))
+    listed = [(folder / file, words) for file, words in FORMS.items()]
+    listed[2:2] = [*((path, "CUDA, which runs on a GPU") for path in sources),
+                   *((path, "what the CUDA kernels share") for path in sorted(folder.glob("*.cuh")))]
+    listed[2:2] = [(path, "a rung of the ladder in cpu.py") for path in sorted(rungs, key=lambda path: ladder.find(path.name))]
+    for path, words in listed:
+        title, source = f"kernels/{path.parent.name}/{path.name}: {words}", path.read_text(encoding="utf-8")
+        if family and path.suffix == ".py":
             found.append((f"{title} (without other members than {op})", "python", _without_others(source, op, tuple(family))))
         else:
-            found.append((title, "python" if file.endswith(".py") else "cuda", source.rstrip()))
+            found.append((title, "python" if path.suffix == ".py" else "cuda", source.rstrip()))
     return found
 
 

@@ -296,7 +296,7 @@ def test_kernels_being_compiled_is_said_once():
 
 def test_a_batch_that_memory_does_not_hold(here, monkeypatch):
     from minicnn.commands import train
-    monkeypatch.setattr(train, "free_memory", lambda: 3e9)
+    monkeypatch.setattr(train, "free_memory", lambda device: 3e9)
     status, _, err = here("train", "resnet18", "--batch-size", 4000, "--image-size", 224)
     assert status == 2 and "a batch of 3600 images of 1×224×224 needs about" in err and "3.0 GB are free; use a smaller --batch-size" in err
     assert not Path("runs").exists() and err.count("\n") == 1

@@ -167,7 +167,7 @@ def images(count: int) -> data.Dataset:
 
 def test_the_loader_copies_ahead_and_gives_the_batches_of_the_cpu():
     loaders = [data.Loader(images(23), 5, shuffle=True, seed=2, device=device) for device in ("cpu", "cuda")]
-    for epoch in range(2):
+    for _ in range(2):
         pairs = list(zip(*(list(loader) for loader in loaders), strict=True))
         assert len(pairs) == 5
         for (x, t), (y, u) in pairs:                       # every batch is held until the end: none may lie in another's memory

@@ -16,15 +16,20 @@ def shown(op):
 @pytest.mark.parametrize("op", kernels.names())
 def test_every_operation_can_be_shown(op):
     text = shown(op)
-    at = [text.index(part) for part in ("the formula", "reference.py", "cpu.py", "gpu.cu")]
-    assert at == sorted(at) and "def " in text
+    at = [text.index(part) for part in ("the formula", "reference.py", "cpu.py", "gpu.cu", "gpu.py")]
+    assert at == sorted(at) and "def " in text and "__global__" in text
 
 
 def test_conv2d():
     text = shown("conv2d")
     assert "y[n,k,p,q]" in text and "def spec" in text and "@jit" in text
-    at = [text.index(f"kernels/conv2d/{file}: ") for file in ("cpu.py", "columns.py", "flat.py", "weights.py", "gpu.cu")]
+    files = ("cpu.py", "columns.py", "flat.py", "weights.py", "gpu.cu", "gpu_tensor_cores.cu", "geometry.cuh", "gpu.py")
+    at = [text.index(f"kernels/conv2d/{file}: ") for file in files]
     assert at == sorted(at)
+
+
+def test_kernels_of_another_operation_are_shown_where_they_serve():
+    assert "kernels/avg_pool2d/gpu.cu: " in shown("adaptive_avg_pool2d") and "kernels/conv2d/gpu.cu: " in shown("conv_transpose2d")
 
 
 def test_of_a_family_only_the_member():
