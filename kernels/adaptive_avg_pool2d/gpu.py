@@ -3,7 +3,7 @@ from ..avg_pool2d.gpu import average, backward, kernels
 from ..cuda.windows import spread
 from . import output_shape
 
-__all__ = ["forward", "backward", "kernels"]                                        # backward: a share for each element, as for all averages
+__all__ = ["forward", "backward", "kernels"]                   # backward: a share for each element, as for all averages
 
 
 def forward(x, *, output_size):

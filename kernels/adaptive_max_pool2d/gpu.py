@@ -3,7 +3,7 @@ from ..cuda.windows import spread
 from ..max_pool2d.gpu import backward, kernels, maximum
 from . import output_shape
 
-__all__ = ["forward", "backward", "kernels"]                                          # backward: to the winners, as for every max pooling
+__all__ = ["forward", "backward", "kernels"]                   # backward: to the winners, as for every max pooling
 
 
 def forward(x, *, output_size):
