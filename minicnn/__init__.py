@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 from . import functional, kernels, nn, optim
 from .anomaly import detect_anomaly
-from .device import get_algorithm, get_backend, use_algorithm, use_backend
+from .device import cuda_available, get_algorithm, get_backend, use_algorithm, use_backend
 from .functional import (arange, cat, checkpoint, full, matmul, maximum, meta, minimum, ones, rand, randn, stack, where, zeros)
 from .kernels.random import manual_seed
 from .kernels.threads import get_num_threads, set_num_threads
@@ -35,13 +35,14 @@ _LATER = {
     "save": ("minicnn.io", "save"),               "load": ("minicnn.io", "load"),
     "gradcheck": ("minicnn.checks", "gradcheck"), "summary": ("minicnn.inspect", "summary"),
     "profile": ("minicnn.inspect", "profile"),    "gradgradcheck": ("minicnn.checks", "gradgradcheck"),
-    "numerical_backward": ("minicnn.checks", "numerical_backward"),
+    "numerical_backward": ("minicnn.checks", "numerical_backward"), "allow_tf32": ("minicnn.kernels.cuda", "allow_tf32"),
 }
 if TYPE_CHECKING:
     from . import checks, data, inspect, io, models, training
     from .checks import gradcheck, gradgradcheck, numerical_backward
     from .inspect import profile, summary
     from .io import load, save
+    from .kernels.cuda import allow_tf32
 
 
 def __getattr__(name: str):
@@ -58,9 +59,9 @@ def __dir__():
 
 
 __all__ = [
-    "Op", "Parameter", "Tensor", "arange", "cat", "checkpoint", "checks", "data", "detect_anomaly", "enable_grad", "full", "functional",
-    "get_algorithm", "get_backend", "get_num_threads", "grad", "gradcheck", "gradgradcheck", "inspect", "io", "is_grad_enabled", "kernels",
-    "load", "manual_seed", "matmul", "maximum", "meta", "minimum", "models", "nn", "no_grad", "numerical_backward", "observe", "ones",
-    "optim", "profile", "rand", "randn", "save", "set_num_threads", "stack", "summary", "training", "use_algorithm", "use_backend", "where",
-    "zeros",
+    "Op", "Parameter", "Tensor", "allow_tf32", "arange", "cat", "checkpoint", "checks", "cuda_available", "data", "detect_anomaly",
+    "enable_grad", "full", "functional", "get_algorithm", "get_backend", "get_num_threads", "grad", "gradcheck", "gradgradcheck", "inspect",
+    "io", "is_grad_enabled", "kernels", "load", "manual_seed", "matmul", "maximum", "meta", "minimum", "models", "nn", "no_grad",
+    "numerical_backward", "observe", "ones", "optim", "profile", "rand", "randn", "save", "set_num_threads", "stack", "summary", "training",
+    "use_algorithm", "use_backend", "where", "zeros",
 ]

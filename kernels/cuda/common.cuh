@@ -1,6 +1,11 @@
 // What many kernels share.
 #pragma once
 
+// The host passes np.int64 for a long. On Windows a long has 32 bits: there the word stands for the type that has 64.
+#ifdef _WIN32
+#define long long long
+#endif
+
 // For each i from 0 to count − 1, by some thread of a grid of any size: neighbouring threads take neighbouring elements, so that the 32
 // loads of a warp lie in the same lines of memory.
 #define FOR_EACH(i, count) for (long i = blockIdx.x * (long)blockDim.x + threadIdx.x; i < (count); i += (long)blockDim.x * gridDim.x)

@@ -35,6 +35,10 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", choices=("numba", "reference"), help="kernels on the CPU: fast (the default), or NumPy, to be read")
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="another than the run was trained on")
+
+
 def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=whole(1), metavar="N", help="threads of the kernels; the results do not depend on it")
 

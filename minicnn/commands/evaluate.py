@@ -8,13 +8,14 @@ Prints loss, accuracy, and for each class how many of its images were right and 
 """
 import argparse
 
-from ._options import add_backend, add_threads, set_threads
+from ._options import add_backend, add_device, add_threads, set_threads
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run folder")
     parser.add_argument("--data", metavar="NAME|FILE.npz", help="other data than the run's")
     add_backend(parser)
+    add_device(parser)
     add_threads(parser)
 
 
@@ -23,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
     from ..device import use_backend
     from ..training import RunFolder, evaluate, evaluation_loader, load_run
     set_threads(args)
-    config, model, training_part, test_part = load_run(RunFolder(args.run), same_data=args.data is None)
+    config, model, training_part, test_part = load_run(RunFolder(args.run), same_data=args.data is None, device=args.device)
     if args.data is not None:
         test_part = data.load(args.data)[1]
         for what, given, wanted in (("classes", len(test_part.classes), len(training_part.classes)),

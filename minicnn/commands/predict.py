@@ -10,7 +10,7 @@ inverted, which is said), cut out, scaled to 20×20 pixels, and set so that its 
 import argparse
 from pathlib import Path
 
-from ._options import add_backend
+from ._options import add_backend, add_device
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="PNG, JPEG or any other image that Pillow reads")
     parser.add_argument("--as-is", action="store_true", help="only resize the image: no inverting, cutting out and centring")
     add_backend(parser)
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     from ..data.picture import read_picture
     from ..device import move, use_backend
     from ..training import RunFolder, load_run, transforms
-    config, model, training_part, _ = load_run(RunFolder(args.run), same_data=False)
+    config, model, training_part, _ = load_run(RunFolder(args.run), same_data=False, device=args.device)
     C, H, W = training_part.images.shape[1:]
     pictures = [read_picture(path, C, H, W, as_is=args.as_is) for path in args.images]       # all are read before any answer is printed
     prepare = transforms(config.recipe, training=False)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data import Dataset, load
 from ..device import cuda_available, use_backend
-from .config import Config, evaluation_loader, make_model, make_trainer
+from .config import Config, evaluation_loader, make_model, make_trainer, usable_device
 from .evaluation import Evaluation, evaluate
 from .plots import draw_confusion, draw_curves
 from .progress import Silent, compiling_told
@@ -90,15 +90,15 @@ def load_config(run: RunFolder) -> Config:
         raise ValueError(f"{run.path / 'config.json'}: {error}") from error
 
 
-def load_run(run: RunFolder, same_data: bool = True):
+def load_run(run: RunFolder, same_data: bool = True, device: str | None = None):
     """(configuration, model in evaluation mode with the run's best weights, training part, test part)
 
     same_data: ValueError if the data set has other images now than when the run was trained.
-    A run of a GPU is loaded to the CPU where there is none: weights are those of any device.
+    device: another than the run's. A run of a GPU is loaded to the CPU where there is none: weights are those of any device.
     """
     config = load_config(run)
-    if config.device == "cuda" and not cuda_available():
-        config = replace(config, device="cpu")
+    device = device or ("cpu" if config.device == "cuda" and not cuda_available() else config.device)
+    config = replace(config, device=usable_device(device))
     training_part, test_part = load(config.data)
     if same_data and "data_sha256" in run.config:
         check_same_data(run, config, training_part, test_part)

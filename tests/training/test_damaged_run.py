@@ -143,7 +143,9 @@ def test_a_result_without_numbers(run, told, content):
 @pytest.mark.parametrize("change, message", [
     (None, "config.json should hold a dict"), ({"recipe": []}, "config.json: Recipe: expected a dict"),
     ({"options": 3}, "config.json: options should be a dict"), ({"options": {"num_classes": 3}}, "config.json: options should be a dict"),
-    ({"data": 3}, "config.json: data should be a name"), ({"device": "cuda"}, "config.json: device 'cuda'"), ({"model": []}, "no model []"),
+    ({"data": 3}, "config.json: data should be a name"), ({"device": "tpu"}, "config.json: unknown device 'tpu'"),
+    pytest.param({"device": "cuda"}, "device 'cuda' cannot be used", marks=pytest.mark.skipif(mc.cuda_available(), reason="there is one")),
+    ({"model": []}, "no model []"),
     ({"seed": "x"}, "got 'x'"), ({"backend": 3}, "backend 3"), ({"recipe": {"schedule_options": 3}}, "schedule_options should be a dict"),
     ({"recipe": {"schedule_options": {"bad": 1}}}, "cannot have the schedule_options {'bad': 1}"),
     ({"recipe": {"mean": 3}}, "mean should be a tuple"), ({"recipe": {"augment": 3}}, "augment should be"),
