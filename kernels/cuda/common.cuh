@@ -2,7 +2,7 @@
 #pragma once
 
 // The host passes np.int64 for a long. On Windows a long has 32 bits: there the word stands for the type that has 64.
-#ifdef _WIN32
+#if defined(_WIN32) || defined(AS_ON_WINDOWS)
 #define long long long
 #endif
 

@@ -266,7 +266,7 @@ def test_a_mistake_is_one_line_and_status_2(here, words):
 
 
 def test_ctrl_c_prints_what_was_done(here, monkeypatch):
-    def two_and_stop(name, **options):
+    def two_and_stop(name, device, **options):
         yield from list(suite.check_basic("add"))[:2]
         raise KeyboardInterrupt
     from minicnn.commands import _gradcheck_tasks
