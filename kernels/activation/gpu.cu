@@ -2,8 +2,8 @@
 //
 // An activation is two formulas of one element: its value, and the gradient that goes back through it. The loop around them is written
 // once. It waits for memory alone, so it reads and writes 16 bytes at a time, four floats or two doubles: a warp then asks for 512 bytes
-// with one instruction. What is left over at the end is done number by number. Formulas compute in double: the chip has time for it while
-// it waits, and float results are then exact but for their rounding.
+// with one instruction. What is left over at the end is done number by number. Formulas compute in double, so that float results are exact
+// but for their rounding. The chips of data centres have time for it while they wait; one with few double units pays for it.
 #include "common.cuh"
 
 constexpr double ROOT_HALF = 0.70710678118654752440, DENSITY = 0.39894228040143267794, SLOPE = 0.79788456080286535588;

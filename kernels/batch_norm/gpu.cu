@@ -5,7 +5,7 @@
 //
 // A channel's sums need all its numbers, but a block for each channel would leave a GPU idle where channels are few. So a channel is cut
 // into parts, a block for each; the parts are put together in order by a small kernel. How many there are follows from the shapes alone:
-// the bits are the same on every GPU. A block stays within a channel also where it writes, and takes the channel's constants once.
+// the bits are the same on every GPU (for arrays that begin at multiples of 16 bytes, as new ones do). A block stays within a channel also where it writes, and takes the channel's constants once.
 //
 // How mean, variance and x̂ are computed, and what Real is: ../cuda/normalise.cuh.
 //

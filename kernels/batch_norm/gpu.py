@@ -4,6 +4,7 @@ from math import prod
 import numpy as np
 
 from ..cuda import block_for, empty, grid_for, load
+from ..cuda.loader import countable
 from . import output_shape
 
 FEW = 32                              # in training numbers a channel, in evaluation in all: up to so many, in float64
@@ -22,6 +23,7 @@ class Plan:
     def __init__(self, x, training: bool):
         self.N, self.C, self.P = *x.shape[:2], prod(x.shape[2:])
         self.M = self.N * self.P
+        countable("batch_norm", self.M, "numbers of a channel")
         few = (self.M if training else x.size) <= FEW
         self.real, self.of_real = (np.dtype(np.float64), "double") if few else (x.dtype, "{T}")
         self.parts = max(1, min(MOST, -(-BLOCKS // max(self.C, 1)), self.M // LEAST))
@@ -52,7 +54,7 @@ def backward(grad_output, saved, needs):
     need_x, need_weight, need_bias = (bool(need) for need in needs[:3])
     plan, floor = Plan(x, training), x.dtype.type(floor)
     grad_x = grad_weight = grad_bias = totals = None
-    if training or need_weight or need_bias:
+    if need_weight or need_bias or training and need_x:
         grad_weight, grad_bias = empty((plan.C,), x.dtype), empty((plan.C,), x.dtype)
         partial, totals = empty((plan.parts, plan.C, 2), np.float64), empty((2, plan.C), np.float64)
         plan.launch("sums", grad_output, x, weight, bias, normals, partial, *plan.shape, floor)

@@ -4,7 +4,7 @@
 //     im2col          the columns of some images in memory, then cuBLAS                       columns, gather
 //     tiles           the same product in shared memory, which reads the image itself          ../cuda/product.cuh
 //     tensor_cores    the same on tensor cores, in TF32                                        gpu_tensor_cores.cu
-//     depthwise       one channel a group: a sum of R·S numbers for each output, no product
+//     depthwise       one channel a group: a sum of R·S numbers for each output, no product; its gradients are the naive ones
 //
 // "Implicit GEMM" is the third: the matrix of columns, R·S times as large as the image, is never written. Whoever asks for its number at
 // (tap, output) gets that of the image (geometry.cuh), and the cache answers most of it, since neighbouring windows overlap.

@@ -3,7 +3,7 @@
     naive · im2col · tiles · tensor_cores · depthwise
 
 The choice: depthwise where a group has one channel; for 1×1 windows with stride 1 cuBLAS, since the columns are x itself; tensor cores
-where TF32 is allowed (cuda.allow_tf32); else tiles. A rung that does not fit hands over to tiles.
+where TF32 is allowed (cuda.allow_tf32); else tiles. A rung that was asked for and does not fit hands over to this choice.
 """
 from functools import lru_cache
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import cuda
 from ..cuda import empty, grid_for, load
+from ..cuda.loader import countable
 from . import output_shape
 
 kernels, tensor_cores = load(__file__), load(__file__, "gpu_tensor_cores.cu")
@@ -19,7 +20,7 @@ ALGORITHMS = ("naive", "im2col", "tiles", "tensor_cores", "depthwise")
 TILE, THREADS, WARPS_THREADS = 64, 256, 128            # as product.cuh and tensor_cores.cuh have them
 COLUMNS = 1 << 28                                      # bytes of columns at a time
 PARTS = 256                                            # blocks that a weight gradient is cut into, where its tiles are fewer
-DEPTH = 1024                                           # outputs that a part sums at least
+LEAST = 1024                                           # outputs that a part sums at least
 
 
 @lru_cache(maxsize=512)
@@ -36,6 +37,7 @@ class Convolution:
         self.G, self.K, (self.P, self.Q), self.stride, self.dilation = groups, K // groups, output, stride, dilation
         self.before = padding[0][0], padding[1][0]
         self.taps, self.outputs = self.C * self.R * self.S, self.N * self.P * self.Q
+        countable("conv2d", max(self.outputs, self.N * self.H * self.W), "pixels of a channel")
         # 1×1 windows that see every pixel once: x is its own columns
         self.is_product = (self.R, self.S) == (1, 1) and stride == (1, 1) and (self.P, self.Q) == (self.H, self.W)
 
@@ -48,7 +50,7 @@ class Convolution:
 
 def choose(z: Convolution, dtype, algorithm: str | None = None) -> str:
     """The rung."""
-    if algorithm == "depthwise" and z.C > 1 or algorithm == "tensor_cores" and dtype != np.float32:
+    if algorithm == "depthwise" and z.C > 1 or algorithm == "tensor_cores" and not (dtype == np.float32 and cuda.has_tf32()):
         algorithm = None
     if algorithm:
         return algorithm
@@ -118,7 +120,7 @@ def sum_parts(partial, total):
 def parts_of(z: Convolution) -> int:
     """Into how many parts the sum of a weight gradient is cut, so that there are blocks enough; a rule of shapes alone."""
     blocks = z.G * -(-z.K // TILE) * -(-z.taps // TILE)
-    return max(1, min(-(-PARTS // blocks), z.outputs // DEPTH))
+    return max(1, min(-(-PARTS // blocks), z.outputs // LEAST))
 
 
 def forward(x, weight, bias=None, *, stride, padding, dilation, groups, algorithm=None):

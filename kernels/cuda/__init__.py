@@ -18,7 +18,7 @@ from .chip import synchronize
 from .loader import block_for, grid_for, load
 from .memory import address, empty, table, to_device, to_host, Upload
 from .product import matmul
-from .where import allow_tf32, available, emulated, emulation, mode, tf32_allowed
+from .where import allow_tf32, available, emulated, emulation, has_tf32, mode, tf32_allowed
 
-__all__ = ["address", "allow_tf32", "available", "block_for", "emulated", "emulation", "empty", "grid_for", "load", "matmul", "mode",
-           "synchronize", "table", "tf32_allowed", "to_device", "to_host", "Upload"]
+__all__ = ["address", "allow_tf32", "available", "block_for", "emulated", "emulation", "empty", "grid_for", "has_tf32", "load", "matmul",
+           "mode", "synchronize", "table", "tf32_allowed", "to_device", "to_host", "Upload"]

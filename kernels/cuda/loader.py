@@ -10,7 +10,11 @@ and the call takes the one of the first floating-point array among the arguments
     kernels["value<{T}, Relu>"](…)
 
 NumPy's scalars pass as they are: np.int32 for int, np.int64 for long, x.dtype.type for T; None passes as a null pointer.
+
+Where a GPU and the emulator differ: CuPy compiles with -ftz=true, so that float32 numbers below 10⁻³⁸ are 0; a GPU adds and multiplies in
+one rounding where the compiler likes; the last bits of exp, log and the like are NVIDIA's.
 """
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable
@@ -23,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 TYPES = {"f4": "float", "f8": "double"}
 BLOCK = 256                                        # threads
 BLOCKS = 4096                                      # of a grid: more than a GPU runs at once, so that a loop over the rest costs nothing
+COUNTABLE = (1 << 31) - 1024                       # by an int, with steps of a block
 
 
 def grid_for(count: int, block: int = BLOCK) -> tuple[tuple[int], tuple[int]]:
@@ -33,6 +38,12 @@ def grid_for(count: int, block: int = BLOCK) -> tuple[tuple[int], tuple[int]]:
 def block_for(count: int, each: int = 16, most: int = BLOCK) -> tuple[int]:
     """The block for kernels whose blocks work through so many numbers together: whole warps, in which a thread has `each` numbers."""
     return (32 * max(1, min(most // 32, -(-int(count) // (32 * each)))),)
+
+
+def countable(op: str, count: int, what: str) -> None:
+    """ValueError for more than an int of a kernel can count."""
+    if count > COUNTABLE:
+        raise ValueError(f"{op} on a GPU: {count:,} {what} are more than its kernels count, {COUNTABLE:,}; split the batch")
 
 
 def load(file: str, source: str = "gpu.cu", forms: tuple[str, ...] = ()) -> "Kernels":
@@ -63,7 +74,7 @@ class Kernels:
         return module(self.path, self.instances, mode or where.mode())
 
     def launch(self, name: str, grid, block, arguments, shared_mem: int = 0) -> None:
-        kind = next((TYPES.get(a.dtype.str[1:]) for a in arguments if getattr(a, "shape", ()) and a.dtype.kind == "f"), None)
+        kind = next((TYPES.get(a.dtype.str[1:]) for a in arguments if is_array(a) and a.dtype.kind == "f"), None)
         mode, how = where.mode(), {k: v for k, v in where.launching.items() if k != "walk"}
         chosen, kernel = kernel_of(self.path, self.forms, name, kind, "walk" if "walk" in where.launching else mode)
         given = tuple(arguments)
@@ -100,13 +111,26 @@ def instances(path: Path, forms: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def is_array(argument: Any) -> bool:
+    """An array, also one without axes; no number of NumPy's."""
+    return hasattr(argument, "dtype") and not isinstance(argument, np.generic)
+
+
+def headers(folder: Path) -> str:
+    """A checksum of what a source in a folder can include."""
+    texts = [p.read_bytes() for place in dict.fromkeys((HERE, folder)) for p in sorted(place.glob("*.cuh"))]
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
+
+
 @lru_cache(maxsize=None)
 def module(path: Path, names: tuple[str, ...], mode: str) -> Any:
     given = {"code": path.read_text(encoding="utf-8"), "options": ("-std=c++17", f"-I{HERE}", f"-I{path.parent}"),
              "name_expressions": names}
     if mode == "gpu":
         import cupy                                # pyright: ignore[reportMissingImports]
-        given["options"] += ("-lineinfo",)         # compute-sanitizer and profilers then name lines; the code is the same
+        # -lineinfo: compute-sanitizer and profilers then name lines; the code is the same. HEADERS: CuPy keeps what it has compiled, under
+        # the source and the options; a change of an included file would go unnoticed.
+        given["options"] += ("-lineinfo", f"-DHEADERS_{headers(path.parent)}")
         return cupy.RawModule(**given)
     from .emulator import RawModule
     return RawModule(**given, mode=mode, file=f"{path.parent.name}/{path.name}")

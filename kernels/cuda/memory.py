@@ -16,7 +16,7 @@ def empty(shape, dtype) -> Any:
 
 
 def to_device(array: np.ndarray) -> Any:
-    """A copy of a host array on the device."""
+    """A host array on the device: a copy.  (An array that is there already, itself.)"""
     if emulated():
         copy = memory.empty(array.shape, array.dtype)
         copy[...] = array
@@ -39,24 +39,28 @@ def to_host(array: Any) -> np.ndarray:
 
 
 class Upload:
-    """upload(array): a copy of a host array on the device, through page-locked memory, while kernels run.  For one thread, not the one that
-    launches the kernels: it waits until the copy is there."""
+    """upload(array): a copy of a host array on the device, through page-locked memory, while kernels run.
+
+    Made by the thread that launches the kernels, on the stream of that moment; called by one other thread, which waits until the copy is
+    there."""
 
     def __init__(self):
-        self.stream: Any = None
+        self.kernels: Any = None                          # the stream of the kernels
+        if not emulated():
+            import cupy                                   # pyright: ignore[reportMissingImports]
+            self.kernels, self.stream = cupy.cuda.get_current_stream(), cupy.cuda.Stream(non_blocking=True)
 
     def __call__(self, array: np.ndarray) -> Any:
         if emulated():
             return to_device(array)
         import cupy                               # pyright: ignore[reportMissingImports]
         import cupyx                              # pyright: ignore[reportMissingImports]
-        if self.stream is None:
-            self.stream = cupy.cuda.Stream(non_blocking=True)             # beside the stream of the kernels
         locked: Any = cupyx.empty_pinned(array.shape, array.dtype)         # pyright: ignore[reportArgumentType]
         locked[...] = array
         # The block may be one that was given back while kernels that read it are still under way: the copy comes after those.
-        copy = cupy.empty(array.shape, array.dtype)
-        self.stream.wait_event(cupy.cuda.get_current_stream().record())
+        with self.kernels:
+            copy = cupy.empty(array.shape, array.dtype)
+        self.stream.wait_event(self.kernels.record())
         copy.set(locked, stream=self.stream)
         self.stream.synchronize()
         return copy

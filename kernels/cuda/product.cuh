@@ -17,7 +17,7 @@
 // The barriers: As and Bs are complete before anyone reads them, and everyone has read them before they are written again.
 //
 // An operand says where its numbers are:
-//     a(m, k)                    rows are M long, neighbouring threads ask for neighbouring k
+//     a(m, k)                    row m < M of A; neighbouring threads ask for neighbouring k
 //     b.column(n), b(column, k)  what does not depend on k is found once for each thread; neighbouring threads have neighbouring n
 //     c(m, n, sum)               takes a sum to its place
 #pragma once
@@ -26,7 +26,7 @@ constexpr int TILE = 64, DEPTH = 16, THREADS = 256, EACH = 4;        // EACH = T
 
 template <typename T, class A, class B, class C>
 __device__ void product(int M, int N, int begin, int end, const A& a, const B& b, const C& c) {
-    __shared__ T As[DEPTH][TILE + 4], Bs[DEPTH][TILE + 4];           // + 4: the threads that write a column of As use different banks
+    __shared__ T As[DEPTH][TILE + 4], Bs[DEPTH][TILE + 4];           // + 4: of the threads that write a column of As two meet in a bank, not 16
     const int t = threadIdx.x, row = t / 16 * 4, column = t % 16 * 4, m0 = blockIdx.y * TILE, n0 = blockIdx.x * TILE;
     const int a_row = t / DEPTH, a_step = t % DEPTH, b_column = t % TILE, b_step = t / TILE;
     const bool b_inside = n0 + b_column < N;

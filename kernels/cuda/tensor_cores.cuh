@@ -26,6 +26,8 @@ __device__ inline void mma_m16n8k8_tf32(float (&c)[4], const unsigned (&a)[4], c
     asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    __trap();                                       // gpu.py does not come here: there is no TF32 before compute capability 8.0
 #endif
 }
 #endif

@@ -28,9 +28,11 @@ def emulated() -> bool:
 
 @contextmanager
 def emulation(mode: str = "fast", **how) -> Iterator[None]:
-    """Inside, kernels run on the CPU: "fast" or "check".  how: seed and preempt of every launch, see emulator/module.py."""
+    """Inside, kernels run on the CPU: "fast" or "check".  how: options of every launch, see emulator/module.py; walk: see recording.py."""
+    if mode not in ("fast", "check"):
+        raise ValueError(f"emulation: expected 'fast' or 'check', got {mode!r}")
     before = dict(launching)
-    _chosen.append({"fast": "fast", "check": "check"}[mode])
+    _chosen.append(mode)
     launching.update(how)
     try:
         yield
@@ -42,12 +44,24 @@ def emulation(mode: str = "fast", **how) -> Iterator[None]:
 
 def allow_tf32(yes: bool = True) -> None:
     """Whether products of float32 may run on tensor cores, which round the factors to 10 bits of mantissa (errors of about 10⁻³).
-    Not, unless this or MINICNN_TF32=1 says so."""
+    Not, unless this or MINICNN_TF32=1 says so.  GPUs before compute capability 8.0 have no TF32: there it changes nothing."""
     _tf32[0] = bool(yes)
 
 
 def tf32_allowed() -> bool:
-    return _tf32[0]
+    """Whether it is allowed, and this GPU has it."""
+    return _tf32[0] and has_tf32()
+
+
+def has_tf32() -> bool:
+    """Whether the tensor cores multiply TF32: those of compute capability 8.0 and later do."""
+    return emulated() or _capability() >= 80
+
+
+@lru_cache(maxsize=1)
+def _capability() -> int:
+    import cupy                                   # pyright: ignore[reportMissingImports]
+    return int(cupy.cuda.Device().compute_capability)
 
 
 @lru_cache(maxsize=1)

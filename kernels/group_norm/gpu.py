@@ -4,6 +4,7 @@ from math import prod
 import numpy as np
 
 from ..cuda import block_for, empty, grid_for, load
+from ..cuda.loader import countable
 from . import output_shape
 
 FEW = 32                              # numbers of a group: up to so many, in float64
@@ -20,6 +21,7 @@ class Plan:
         (self.N, self.C), self.P, self.G = x.shape[:2], prod(x.shape[2:]), num_groups
         self.groups, self.width = self.N * num_groups, self.C // num_groups
         self.D = self.width * self.P
+        countable("group_norm", self.D, "numbers of a group")
         self.real = "double" if self.D <= FEW else "{T}"
         self.shape = np.int64(self.groups), *(np.int32(n) for n in (self.G, self.width, self.P))
 
@@ -38,6 +40,8 @@ def forward(x, weight, bias, *, num_groups, eps):
 def backward(grad_output, saved, needs):
     x, weight, statistics, num_groups = saved
     need_x, need_weight, need_bias = (bool(need) for need in needs)
+    if not any(needs):
+        return None, None, None
     plan, i32 = Plan(x, num_groups), np.int32
     planes, sums = plan.N * plan.C, empty((2, plan.N, plan.C), np.float64)
     kernels[f"plane_sums<{{T}}, {plan.real}>"](*grid_for(32 * planes), (grad_output, x, statistics, sums, np.int64(planes), i32(plan.width),

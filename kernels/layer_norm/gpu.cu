@@ -6,7 +6,7 @@
 //
 // dγ and dβ run across the rows. A thread owns a column and walks down `rows/parts` rows; neighbouring threads own neighbouring columns and
 // read whole lines. Sixteen numbers at a time are summed in the type of the array, the rest in double. What the parts of the rows found is
-// added in order: the bits depend on the shapes alone.
+// added in order: the bits depend on the shapes alone, and on whether the arrays begin at multiples of 16 bytes.
 //
 // How mean, variance and x̂ are computed, and what Real is: ../cuda/normalise.cuh.
 //

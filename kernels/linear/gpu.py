@@ -26,9 +26,14 @@ def backward(grad_output, saved, needs):
     grad_x = grad_weight = grad_bias = None
     if needs[0]:
         grad_x = empty(x.shape, x.dtype)
-        matmul(g, weight, grad_x.reshape(count, C))
+        if grad_x.size:
+            matmul(g, weight, grad_x.reshape(count, C))
     if needs[1]:
-        grad_weight = matmul(g, rows, empty(weight.shape, x.dtype), transpose_a=True)
+        grad_weight = empty(weight.shape, x.dtype)
+        if count and grad_weight.size:
+            matmul(g, rows, grad_weight, transpose_a=True)
+        else:
+            grad_weight.fill(0)
     if needs[2]:
         grad_bias = empty((K,), x.dtype)
         kernels.sum_rows(*grid_for(K), (g, grad_bias, np.int32(count), np.int32(K)))

@@ -18,13 +18,13 @@ TILE, THREADS, LAYERS = 64, 256, 65535                 # as product.cuh has them
 
 def product(a, b, transpose_a=False, transpose_b=False, algorithm: str | None = None):
     """op(a) · op(b) for stacks of matrices, broadcast against one another; op swaps the last two axes."""
-    m, k = a.shape[:-3:-1] if transpose_a else a.shape[-2:]
+    m, k = (a.shape[-1], a.shape[-2]) if transpose_a else a.shape[-2:]
     n = b.shape[-2] if transpose_b else b.shape[-1]
     stack = broadcast(a.shape[:-2], b.shape[:-2])
     out = cuda.empty((*stack, m, n), a.dtype)
     if not (out.size and k):
         out.fill(0)
-    elif algorithm == "tiles":
+    elif algorithm == "tiles" and m <= TILE * LAYERS:                              # a grid has no more tiles along y than along z
         found, i32 = begins(cuda.mode(), stack, a.shape, b.shape), np.int32
         for first in range(0, prod(stack), LAYERS):
             some = found[first:first + LAYERS]

@@ -19,7 +19,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from ..device import without_cuda
 from ..kernels import cuda
+from ..kernels.cuda import chip
 from .networks import agree, Different, FLOAT32, needed, OURS, Result, Settings, steps_in_a_turn, take_turns, Timing, Tolerance, TORCH
 from .process import free_memory, Watch
 from .turns import Worker
@@ -29,6 +31,7 @@ DEFAULTS = {"lenet5": 4096, "alexnet": 512, "vgg16": 64, "googlenet": 256, "resn
 SMALL, LARGE = 512, 64                   # batches of other networks: for images of at most 64 pixels a side, and larger ones
 LAYOUTS: dict[str, dict[str, Any]] = {"torch NCHW": {}, "torch NHWC": {"channels_last": True}}
 CONTEXT = 1e9                            # bytes of the GPU that a process takes beside its arrays: CUDA, cuBLAS, cuDNN's workspace
+METER = 3 * 4 * chip.SIDE ** 2            # bytes of the matrices of the process that measures the peak
 BITS = 10                                # of the mantissa of TF32 that are stored
 
 
@@ -60,13 +63,8 @@ def check(settings: Settings) -> None:
 
 def available() -> None:
     """ValueError where device "cuda" does not work, with the reason."""
-    if cuda.available():
-        return
-    if importlib.util.find_spec("cupy") is None:
-        reason = "CuPy is not installed: pip install 'minicnn-engine[gpu]'"
-    else:
-        reason = "CuPy finds no GPU that it can use; nvidia-smi tells whether the driver does"
-    raise ValueError(f"--device cuda: {reason}. MINICNN_CUDA=emulated runs the kernels on the CPU, to be tested, not timed")
+    if not cuda.available():
+        raise ValueError(f"--device cuda: {without_cuda()}. MINICNN_CUDA=emulated runs the kernels on the CPU, to be tested, not timed")
 
 
 def compare(jobs: Sequence[tuple[str, int]], settings: Settings, say: Callable[[str], None] = lambda text: None) -> Iterator[Result]:
@@ -90,7 +88,8 @@ def measured(name: str, batch: int, folder: Path, settings: Settings, stack: Exi
     ours, meter = (stack.enter_context(Worker(OURS, label)) for label in ("minicnn", "the meter of the peak"))
     others = [stack.enter_context(Worker(TORCH, label)) for label in layouts]
     processes = 1 + len(others)
-    need, free = processes * (needed(name, batch, settings.training) + CONTEXT), free_bytes(ours)
+    need = processes * (needed(name, batch, settings.training) + CONTEXT) + CONTEXT + METER
+    free = free_bytes(ours)
     if free is not None and need > free:
         for tf32 in settings.tf32:
             yield Result(name, batch, skipped=f"needs about {need / 1e9:.1f} GB in {processes} processes, {free / 1e9:.1f} GB are free; "

@@ -70,7 +70,7 @@ def on_gpu(args: argparse.Namespace) -> None:
     cuda.allow_tf32(args.tf32 == "on")
     machine = launches.machine()
     images = rng.standard_normal((args.batch, *info.input_shape)).astype(np.float32)
-    labels = rng.integers(0, 10, args.batch)                   # every network of the zoo has as many classes
+    labels = rng.integers(0, 10, args.batch)                   # every network of the zoo has at least as many classes
     step = Step(network(args.model, args.batch, True).to("cuda"), images, labels, True)
     found = launches.profile_launches(step.run, args.repeat)
     print(found.table(machine))

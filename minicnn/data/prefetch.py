@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ..kernels import cuda
 from ..tensor import Tensor, tensor_of
 
-AHEAD = 2                                 # batches under way: one that is copied, one that is prepared
+AHEAD = 2                                 # batches that lie ready, or are being prepared, beside the one in use
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 

@@ -198,7 +198,9 @@ class Picture {
     const within = hit && Math.floor((y - hit.y) / this.cell) * this.columns + Math.floor((x - hit.x) / this.cell);
     if (!hit || within >= this.plane) { $("tip").hidden = true; return; }
     const index = hit.plane * this.plane + within, [readers, writers] = this.array.who[index] || ["", ""];
-    tell(`${element(this.array, index)}${seen(this.number, index)}\nread by ${threads(readers)}\nwritten by ${threads(writers)}`, event);
+    const told = this.array.told === null || index <= this.array.told;           // of a large array the page keeps a part
+    const who = told ? `read by ${threads(readers)}\nwritten by ${threads(writers)}` : "who touches it is not in this page";
+    tell(`${element(this.array, index)}${seen(this.number, index)}\n${who}`, event);
   }
 }
 

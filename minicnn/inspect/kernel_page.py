@@ -90,9 +90,9 @@ def arrays(launch: Launch, warp: int) -> list[dict[str, Any]]:
         reached = sorted({int(offset) // array.dtype.itemsize // plane for offset in set(events["offset"].tolist())})
         all_ = range(prod(array.shape) // plane)
         readers, writers = launch.readers_and_writers(i) if i in used else ({}, {})
-        who = {index: [ranges(readers.get(index, [])), ranges(writers.get(index, []))]
-               for index in sorted({*readers, *writers})[:TOUCHED]}
+        known = sorted({*readers, *writers})
+        who = {index: [ranges(readers.get(index, [])), ranges(writers.get(index, []))] for index in known[:TOUCHED]}
         found.append({"name": array.name, "shape": list(array.shape), "type": str(array.dtype), "itemsize": array.dtype.itemsize,
                       "shared": array.shared, "planes": [] if i not in used else list(all_) if len(all_) <= PLANES else reached[:PLANES],
-                      "who": who})
+                      "who": who, "told": known[TOUCHED - 1] if len(known) > TOUCHED else None})
     return found

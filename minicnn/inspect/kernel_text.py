@@ -110,7 +110,6 @@ def exchanges(launch: Launch, places: list[Place]) -> str:
 def show_walk(console: Console, launch: Launch, thread: int, most: int) -> None:
     """What a thread did, place after place, up to `most` of them (0: all)."""
     steps = [list(together) for _, together in groupby(launch.walk(thread), key=lambda s: s.act if s.act == MEETS else id(s))]
-    table = None
     for step in steps[:most or None]:
         if step[0].act == WAITS:
             barrier(console, launch, step[0].place, step[0].phase)
@@ -168,7 +167,8 @@ def show_costs(console: Console, launch: Launch) -> None:
     for cost in sorted(launch.costs, key=lambda c: (launch.label(c.path) != launch.file, c.path, c.line)):
         array = launch.arrays[cost.array]
         unit, ratio = "round" if array.shared else "sector", cost.each / cost.best
-        note = f"[red]{f'{cost.worst}-way bank conflicts' if array.shared else f'{ratio:.3g} times the best'}[/]" if ratio > 1.005 else ""
+        conflict = f"{cost.worst}-way bank conflicts" if cost.best == 1 else f"up to {cost.worst} rounds of the banks"
+        note = f"[red]{conflict if array.shared else f'{ratio:.3g} times the best'}[/]" if ratio > 1.005 else ""
         table.add_row(f"{launch.label(cost.path)}:{cost.line}", f"{VERBS[cost.act]} {array.name}", "shared" if array.shared else "global",
                       str(cost.requests), plural(cost.each, unit), f"{cost.best:.3g}", str(cost.worst), note)
     console.print(table)

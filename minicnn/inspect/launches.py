@@ -19,11 +19,13 @@ from typing import Any
 from ..kernels import cuda
 from ..kernels.cuda import chip
 from ..kernels.cuda.launches import Launch, watching
+from ..kernels.cuda.loader import is_array
 from .roofline import Machine
 
 # Of the kernels of conv2d: which argument has the outputs' size, and which the shape of the weights behind it (…, C, R, S).
 CONVOLUTIONS = {"forward": (3, 1), "gradient_x": (0, 1), "gradient_weight": (1, 2)}
 SIZES = {"float": 4, "double": 8}
+SHORTEST = 5e-7                                        # seconds: what CUDA events resolve
 NAMED = 3                                              # kernels that the advice names
 EXPLAINED = ("Of one training step, as minicnn bench has it. ms: between CUDA events around each launch; MB: of all arrays that a launch "
              "is given, each once; GFLOP: of convolutions and products of matrices; beyond: what it takes more than these bytes and "
@@ -100,7 +102,8 @@ class Launches:
         for name in ("launches", "ms", "share", "MB", "GB/s", "of\nbandwidth", "GFLOP", "TFLOP/s", "of\npeak", "beyond\nms"):
             table.add_column(name, justify="right", no_wrap=True)
         for e in self.slowest():
-            speed, rate, n = e.bytes / e.seconds, e.flops / e.seconds, self.repeat
+            seconds, n = max(e.seconds, SHORTEST), self.repeat
+            speed, rate = e.bytes / seconds, e.flops / seconds
             table.add_row(e.name, f"{e.launches / n:g}", f"{1e3 * e.seconds / n:,.3f}", f"{100 * e.seconds / n / self.in_kernels:.1f} %",
                           f"{e.bytes / n / 1e6:,.2f}", f"{speed / 1e9:,.1f}", f"{100 * speed / machine.bandwidth:.0f} %",
                           *((f"{e.flops / n / 1e9:,.3g}", f"{rate / 1e12:,.3g}", f"{100 * rate / machine.flops:.0f} %") if e.flops
@@ -126,7 +129,7 @@ class Launches:
 
 def moved(launch: Launch) -> int:
     """Bytes of the arrays that a launch is given."""
-    return sum(a.nbytes for a in launch.arguments if getattr(a, "shape", ()))
+    return sum(a.nbytes for a in launch.arguments if is_array(a))
 
 
 def flops(launch: Launch) -> int:
@@ -134,6 +137,9 @@ def flops(launch: Launch) -> int:
     a = launch.arguments
     if launch.file == "cuBLAS":
         return 2 * a[2].size * a[0].shape[-1]
+    if launch.file == "matmul/gpu.cu":
+        M, N, K = map(int, a[4:7])
+        return 2 * len(a[3]) * M * N * K
     function = next((name for name in CONVOLUTIONS if launch.name.startswith(name)), None)
     if not launch.file.startswith("conv2d/") or function is None:
         return 0

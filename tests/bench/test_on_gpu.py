@@ -126,6 +126,7 @@ def test_a_network_emulated_beside_pytorch(here, tmp_path):
 
 @needs_cuda
 @pytest.mark.skipif(ON_GPU, reason="emulated")
+@pytest.mark.slow
 def test_an_engine_that_differs_is_refused_in_tf32_too(here, monkeypatch, tmp_path):
     """One weight of the other is half as large again (broken.py)."""
     monkeypatch.setattr(on_gpu, "TORCH", "tests.bench.broken")

@@ -20,6 +20,6 @@ def somewhere(request):
 
 @pytest.fixture
 def strict():
-    """On a GPU, or where what would fail there fails."""
-    with PLACES["GPU" if ON_GPU else "strict"]():
+    """On a GPU, or where what would fail there fails; with the checker."""
+    with nullcontext() if ON_GPU else strict_cupy("check"):
         yield

@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.machinery import ModuleSpec
 from functools import reduce
 from types import ModuleType, SimpleNamespace
@@ -218,6 +218,22 @@ def gemm(dtype) -> Any:
     return strided_batched
 
 
+class Stream(nullcontext):
+    """Everything has run when the call returns."""
+
+    def __init__(self, non_blocking: bool = False):
+        super().__init__()
+
+    def record(self) -> None:
+        pass
+
+    def wait_event(self, event: None) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+
 def as_strided(x: ndarray, shape: tuple | None = None, strides: tuple | None = None) -> ndarray:
     return x.seen(np.lib.stride_tricks.as_strided(x.host, shape, strides))
 
@@ -231,15 +247,13 @@ def modules() -> dict[str, ModuleType]:
     cublas = SimpleNamespace(sgemmStridedBatched=gemm(np.float32), dgemmStridedBatched=gemm(np.float64), CUBLAS_DEFAULT_MATH=0,
                              getMathMode=lambda handle: math[0], setMathMode=lambda handle, mode: math.__setitem__(0, mode))
     found["cupy_backends.cuda.libs"].cublas = cublas                    # type: ignore[attr-defined]
-    event = SimpleNamespace(synchronize=lambda: None, record=lambda stream=None: None)
-    stream = SimpleNamespace(synchronize=lambda: None, wait_event=lambda event: None, record=lambda: event, __enter__=None)
     names = dict(
         ndarray=ndarray, RawModule=RawModule,
         empty=lambda shape, dtype=float: ndarray(np.empty(shape, dtype)),
         asarray=lambda a, dtype=None, order=None: a if isinstance(a, ndarray) else ndarray(np.array(a, dtype, order=order)),
         asnumpy=lambda a: a.get() if isinstance(a, ndarray) else np.asarray(a),
-        cuda=SimpleNamespace(is_available=lambda: True, device=SimpleNamespace(get_cublas_handle=lambda: 1),
-                             get_current_stream=lambda: stream, Stream=lambda non_blocking=False: stream))
+        cuda=SimpleNamespace(is_available=lambda: True, Device=lambda: SimpleNamespace(compute_capability="90"),
+                             device=SimpleNamespace(get_cublas_handle=lambda: 1), get_current_stream=Stream, Stream=Stream))
     for name, value in names.items():
         setattr(cupy, name, value)
     found["cupyx"].empty_pinned = np.empty                              # type: ignore[attr-defined]

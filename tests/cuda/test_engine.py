@@ -15,9 +15,12 @@ from minicnn.checks import suite
 from minicnn.checks.basics import BASICS
 from minicnn.checks.layers import in_general_position, LAYERS
 from minicnn.kernels import cuda
+from minicnn.kernels.cuda import where as modes
+from minicnn.kernels.cuda.launches import watching
 
 from ..oracle.compare import check
 from .on_device import needs_cuda
+from .test_kernels import Launched
 
 pytestmark = [needs_cuda, pytest.mark.usefixtures("strict")]
 
@@ -192,7 +195,31 @@ def test_use_algorithm_reaches_the_kernels():
     rng = np.random.default_rng(0)
     x, w = (mc.Tensor(rng.standard_normal(s).astype(np.float32), device="cuda") for s in ((2, 3, 6, 5), (4, 3, 3, 3)))
     expected = F.conv2d(mc.Tensor(x.numpy()), mc.Tensor(w.numpy())).numpy()
-    for name in ("naive", "tiles", "im2col"):
-        with mc.use_algorithm("conv2d", name):
+    for name, kernel in (("naive", "forward_naive<float>"), ("tiles", "forward_tiles<float>"), ("im2col", "product<float32>")):
+        launched = Launched()
+        with mc.use_algorithm("conv2d", name), watching(launched):
             check(name, F.conv2d(x, w).numpy(), expected, "float32")
-    assert cuda.tf32_allowed() is False
+        assert any(kernel in each for each in launched.names), (name, launched.names)
+
+
+def test_what_is_computed_of_one_number():
+    for function in (F.relu, F.gelu, lambda t: F.add_relu(t, t), lambda t: F.dropout(t, 0.0)):
+        x = mc.Tensor(np.array([1.0, 3.0]), requires_grad=True, device="cuda")
+        y = function(x.mean())
+        y.backward()
+        assert y.shape == () and y.item() > 1.9 and np.isfinite(x.grad.numpy()).all()
+
+
+def test_without_tf32_nothing_is_rounded(monkeypatch):
+    """A GPU before compute capability 8.0 has no TF32: what is allowed changes nothing there."""
+    monkeypatch.setattr(modes, "has_tf32", lambda: False)
+    monkeypatch.setattr(cuda, "has_tf32", lambda: False)
+    cuda.allow_tf32(True)
+    try:
+        launched = Launched()
+        x, w = (mc.randn(*shape).to("cuda") for shape in ((2, 3, 6, 5), (4, 3, 3, 3)))
+        with watching(launched), mc.use_algorithm("conv2d", "tensor_cores"):
+            F.conv2d(x, w)
+        assert not cuda.tf32_allowed() and launched.names == ["conv2d/gpu.cu forward_tiles<float>"]
+    finally:
+        cuda.allow_tf32(False)

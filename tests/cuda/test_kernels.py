@@ -10,6 +10,7 @@ import pytest
 from minicnn import kernels
 from minicnn.kernels import cuda
 from minicnn.kernels.case import Case
+from minicnn.kernels.cuda.launches import watching
 
 from ..oracle.compare import check
 from ..test_kernels import bits, DTYPES, expected, forms, FOLDERS, inputs, outputs, reference_gradients, Subject, SUBJECTS, WITH_GRADIENT
@@ -95,14 +96,61 @@ def check_runs(subject, algorithm, dtype, runs):
             check(f"argument {i} after forward", a, left[i], dtype)
         elif a is not None:
             assert a.tobytes() == b.tobytes(), f"input {i} was changed"
+    wanted = reference_gradients(subject, dtype)
     if algorithm in TF32 and subject.op == "conv2d_relu" and np.any((found[0] > 0) != (oracles[0] > 0)):
-        gradients = []                            # a sum was rounded to the other side of 0: that is the gradient of another function
-    for i, (gradient, oracle, needed) in enumerate(zip(gradients, reference_gradients(subject, dtype), subject.needs)):
+        gradients, wanted = where_signs_agree(subject, algorithm, dtype, (found[0] > 0) == (oracles[0] > 0))
+    for i, (gradient, oracle, needed) in enumerate(zip(gradients, wanted, subject.needs, strict=True)):
         assert (gradient is None) == (not needed)
         if needed:
             check(f"gradient {i}", gradient, oracle, dtype, tolerance)
     for other in runs[1:]:
         assert [bits(a) for a in other] == [bits(a) for a in runs[0]], "the order of the threads makes a difference"
+
+
+def where_signs_agree(subject, algorithm, dtype, agree):
+    """(gradients, those of the reference) for an upstream gradient of 0 where rounding moved a sum to the other side of a ReLU's kink."""
+    upstream = subject.upstream(dtype) * agree
+    with device():
+        kernel = kernels.load(subject.op, "cupy")
+        _, saved = kernel.forward(*to_device(subject.copies(dtype)), **subject.case.options, algorithm=algorithm)
+        found = to_host(kernel.backward(cuda.to_device(upstream), saved, subject.needs))
+    _, saved = subject.form.forward(*subject.copies(dtype, compute="float64"), **subject.case.options)
+    return found, subject.form.backward(upstream.astype(np.float64), saved, subject.needs)
+
+
+def anywhere(array):
+    """On the device, at an address that 16 does not divide."""
+    if array is None or array.dtype.kind != "f":
+        return None if array is None else cuda.to_device(array)
+    view = cuda.empty((array.size + 1,), array.dtype)[1:].reshape(array.shape)
+    view[...] = cuda.to_device(array)
+    return view
+
+
+def size(subject: Subject) -> int:
+    return sum(a.size for a in inputs(subject, "float64") if a is not None)
+
+
+LARGEST = {s.op: s for s in sorted((s for s in SUBJECTS if not large(s)), key=size)}
+
+
+@pytest.mark.parametrize("subject", [pytest.param(s, id=f"{FOLDERS[op]}/{op}") for op, s in LARGEST.items()])
+def test_arrays_may_begin_anywhere(subject):
+    """Kernels that take 16 bytes at a time, where they may: the same numbers as for arrays that begin where 16 bytes do."""
+    results = []
+    for place in (cuda.to_device, anywhere):
+        with device():
+            kernel, arrays = kernels.load(subject.op, "cupy"), [None if a is None else place(a) for a in subject.copies("float32")]
+            if subject.steps:
+                kernel.step(*arrays, **subject.case.options)
+                results.append(to_host(arrays))
+                continue
+            found, saved = kernel.forward(*arrays, **subject.case.options)
+            gradients = kernel.backward(place(subject.upstream("float32")), saved, subject.needs)
+            results.append(to_host([*outputs(found), *gradients]))
+    for i, (a, b) in enumerate(zip(*results, strict=True)):
+        if a is not None:
+            check(f"result {i}", b, a, a.dtype)
 
 
 @pytest.mark.parametrize("subject, dtype", forms([s for s in SUBJECTS if s.steps], DTYPES))
@@ -124,8 +172,24 @@ def test_steps(subject, dtype):
 @pytest.mark.skipif(ON_GPU, reason="the emulator's arrays")
 def test_gradients_that_nobody_needs_are_not_computed():
     for subject in {s.op: s for s in reversed(WITH_GRADIENT)}.values():
+        launched = Launched()
         with device():
             kernel = kernels.load(subject.op, "cupy")
             _, saved = kernel.forward(*to_device(subject.copies("float32")), **subject.case.options)
-            gradients = kernel.backward(subject.upstream("float32"), saved, [False] * len(subject.needs))
-        assert all(g is None for g in gradients) and np.ndim(gradients) == 1, subject.op
+            with watching(launched):
+                gradients = kernel.backward(subject.upstream("float32"), saved, [False] * len(subject.needs))
+        assert all(g is None for g in gradients) and len(gradients) == len(subject.needs), subject.op
+        assert not launched.names, f"{subject.op} launches {launched.names} for nobody"
+
+
+class Launched:
+    """The names of what is launched."""
+
+    def __init__(self):
+        self.names: list[str] = []
+
+    def before(self, launch):
+        self.names.append(f"{launch.file} {launch.name}")
+
+    def after(self, launch):
+        pass

@@ -100,7 +100,7 @@ def _kept(key: str, suffix: str, make) -> Path:
 
 
 def compiled(source: str, file: str, names: Sequence[str], mode: str, options: Sequence[str]) -> Library:
-    """The library of a source.  file: what messages call it; names: its kernels, templates with their arguments; mode: fast or check."""
+    """The library of a source.  file: what messages call it; names: kernels, templates with their arguments; mode: fast, check or walk."""
     cxx = compiler()
     text, dynamic = translation(source, file, names)
     version = run(cxx, "-dumpfullversion", "-dumpmachine")

@@ -7,6 +7,7 @@
 //                                        before this one: by a barrier of the block, by a meeting of lanes of one warp; by nothing between
 //                                        two blocks. Two atomic accesses do not race.
 //   has it been written?                 a shared array holds nothing when its block begins
+// A meeting of part of a warp counts as one of all its lanes: a race between two such parts can be missed.
 // For each element (4 bytes) the last write and two reads are remembered: enough to find a race in some order of the threads.
 #include "runtime.h"
 #include <algorithm>
