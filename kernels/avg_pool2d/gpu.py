@@ -2,12 +2,10 @@
 import numpy as np
 
 from ..cuda import empty, grid_for, load
-from ..cuda.windows import sharing, sliding
+from ..cuda.windows import forms, sharing, sliding
 from . import output_shape
 
-KINDS = ("Sliding", "Spread")            # of windows, see ../cuda/windows.cuh
-kernels = load(__file__, forms=(*(f"forward<{{T}}, {kind}, {lanes}>" for kind in KINDS for lanes in (1, 32)),
-                                *(f"backward<{{T}}, {kind}>" for kind in KINDS)))
+kernels = load(__file__, forms=forms())
 
 
 def average(x, shape, kind, windows, positions, divisor=None):

@@ -5,16 +5,15 @@ import numpy as np
 
 from ..cuda import block_for, empty, grid_for, load
 from ..cuda.loader import countable
+from ..cuda.normalise import forms, real
 from . import output_shape
 
-FEW = 32                              # in training numbers a channel, in evaluation in all: up to so many, in float64
 BLOCKS = 1024                         # of a launch, if there is work for them: what a large GPU runs at once
 LEAST = 4096                          # numbers of a part, 16 a thread
 MOST = 64                             # parts of a channel: they are put together one after another
 NO_FLOOR = float("nan")
 
-kernels = load(__file__, forms=tuple(f"{kernel}<{{T}}, {real}>" for kernel in ("moments", "normals", "normalise", "sums", "gradient")
-                                     for real in ("{T}", "double")))
+kernels = load(__file__, forms=forms("moments", "normals", "normalise", "sums", "gradient"))
 
 
 class Plan:
@@ -24,8 +23,8 @@ class Plan:
         self.N, self.C, self.P = *x.shape[:2], prod(x.shape[2:])
         self.M = self.N * self.P
         countable("batch_norm", self.M, "numbers of a channel")
-        few = (self.M if training else x.size) <= FEW
-        self.real, self.of_real = (np.dtype(np.float64), "double") if few else (x.dtype, "{T}")
+        self.of_real = real(self.M if training else x.size)
+        self.real = x.dtype if self.of_real == "{T}" else np.dtype(np.float64)
         self.parts = max(1, min(MOST, -(-BLOCKS // max(self.C, 1)), self.M // LEAST))
         self.shape = tuple(np.int32(n) for n in (self.N, self.C, self.P, self.parts))
 

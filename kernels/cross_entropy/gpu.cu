@@ -60,15 +60,6 @@ __global__ void forward(const T* __restrict__ x, const long* __restrict__ labels
     leave_sum(shares, sums + gridDim.x);
 }
 
-// loss = Σ loss, divided for a mean, NaN for nothing; divisor: what it was divided by.
-template <typename T> __global__ void reduce(T* __restrict__ loss, double* __restrict__ divisor, const double* __restrict__ sums,
-                                             int blocks, int mean) {
-    const double summed = sum_of_blocks(sums, blocks), shares = sum_of_blocks(sums + blocks, blocks);
-    if (threadIdx.x > 0) return;
-    *loss = mean ? summed / shares : summed;
-    *divisor = mean && shares ? shares : 1;
-}
-
 // dx = (p·Q − q)·g, Q = Σ_c q.  g: (N, P), or one number for all; divided by divisor, unless that is null.
 template <typename T, class Reader>
 __global__ void gradient(const T* __restrict__ g, const T* __restrict__ x, const long* __restrict__ labels,

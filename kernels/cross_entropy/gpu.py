@@ -7,15 +7,10 @@ import numpy as np
 from ..cuda import empty, grid_for, load
 from ..cuda.rows import READERS, reader
 from ..nll_loss import as_columns
-from ..nll_loss.gpu import as_labels
+from ..nll_loss.gpu import as_labels, reduced, sizes
 from . import output_shape
 
 kernels = load(__file__, forms=tuple(f"{kernel}<{{T}}, {reader}>" for kernel in ("forward", "gradient") for reader in READERS))
-
-
-def sizes(shape):
-    N, C, P = as_columns(shape)
-    return np.int64(N), np.int32(C), np.int32(P)
 
 
 def forward(x, target, weight=None, *, ignore_index, reduction, label_smoothing):
@@ -27,12 +22,7 @@ def forward(x, target, weight=None, *, ignore_index, reduction, label_smoothing)
     losses, statistics, sums = empty((N, P), x.dtype), empty((2, N, P), np.float64), empty((2, *grid), np.float64)
     options = np.int64(ignore_index), np.float64(1 - label_smoothing)
     kernels[f"forward<{{T}}, {who}>"](grid, block, (x, labels, probabilities, weight, losses, statistics, sums, *options, *sizes(x.shape)))
-    if reduction == "none":
-        loss, divisor = losses.reshape(shape), None
-    else:
-        loss, divisor = empty((1,), x.dtype), empty((1,), np.float64)
-        kernels.reduce((1,), (256,), (loss, divisor, sums, np.int32(grid[0]), np.int32(reduction == "mean")))
-        loss = loss.reshape(shape)
+    loss, divisor = reduced(losses, sums, reduction, shape)
     return loss, (x, labels, probabilities, weight, statistics, divisor, options)
 
 

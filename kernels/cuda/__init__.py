@@ -1,7 +1,7 @@
 """CUDA: the third form of every operation, on a GPU, or on the CPU by the emulator.
 
     common.cuh     what many kernels share: loops over elements, sums of warps and blocks
-    normalise.cuh  what the normalisations share: mean and variance in one pass
+    normalise.*    what the normalisations share: mean and variance in one pass
     loader.py      load(__file__): the kernels of a gpu.cu, compiled when first called
     rows.*         who goes through a row of numbers, a thread or a block: softmax and cross entropy
     windows.*      which positions a window sees, and which windows a position: the poolings

@@ -25,6 +25,9 @@ template <typename T, int W> struct alignas(W * sizeof(T)) Unit { T v[W]; };
 template <int W, typename T> __device__ inline Unit<T, W>* units(T* p) { return reinterpret_cast<Unit<T, W>*>(p); }
 template <int W, typename T> __device__ inline const Unit<T, W>* units(const T* p) { return reinterpret_cast<const Unit<T, W>*>(p); }
 
+// For each of so many units, by some thread of a block.
+#define FOR_EACH_UNIT(u, count) for (int u = threadIdx.x; u < (int)(count); u += blockDim.x)
+
 // body(w), w.value being the W that fits rows of so many numbers in all these arrays.
 template <int W> struct Width { static constexpr int value = W; };
 template <typename T, class Body>

@@ -7,14 +7,14 @@ import numpy as np
 from ..geometry import Padding, Pair
 from . import where
 from .loader import grid_for
-from .memory import to_device
+from .memory import table
 
 LARGE = 32                               # positions of a window that a warp shares; a smaller one is a thread's
 
 
 @lru_cache(maxsize=512)
 def _on_device(mode: str, numbers: tuple[tuple[int, ...], ...]) -> Any:
-    return to_device(np.array(numbers, np.int32))
+    return table(numbers, np.int32)
 
 
 def sliding(plane: Pair, output: Pair, window: Pair, stride: Pair, padding: Padding, dilation: Pair = (1, 1), padding_counts=False) -> Any:
@@ -27,6 +27,12 @@ def sliding(plane: Pair, output: Pair, window: Pair, stride: Pair, padding: Padd
 def spread(plane: Pair, output: Pair) -> Any:
     """Two structs Spread."""
     return _on_device(where.mode(), tuple(zip(plane, output)))
+
+
+def forms() -> tuple[str, ...]:
+    """Of a pooling's kernels: forward by one thread a window or by a warp, backward; for both kinds of windows."""
+    kinds = ("Sliding", "Spread")
+    return (*(f"forward<{{T}}, {kind}, {lanes}>" for kind in kinds for lanes in (1, 32)), *(f"backward<{{T}}, {kind}>" for kind in kinds))
 
 
 def sharing(positions: int, outputs: int) -> tuple[int, tuple, tuple]:

@@ -12,7 +12,6 @@
 #include "normalise.cuh"
 
 #define FOR_EACH_GROUP(k, groups) for (long k = blockIdx.x; k < (groups); k += gridDim.x)
-#define FOR_EACH_UNIT(u, count) for (unsigned u = threadIdx.x; u < (count); u += blockDim.x)       // of less than 2³¹ numbers
 
 template <typename T, typename Real>
 __global__ void normalise(const T* __restrict__ x, const T* __restrict__ weight, const T* __restrict__ bias, T* __restrict__ y,

@@ -5,13 +5,10 @@ import numpy as np
 
 from ..cuda import block_for, empty, grid_for, load
 from ..cuda.loader import countable
+from ..cuda.normalise import forms, GRID, real
 from . import output_shape
 
-FEW = 32                              # numbers of a group: up to so many, in float64
-GRID = 1 << 16                        # blocks at most
-
-kernels = load(__file__, forms=tuple(f"{kernel}<{{T}}, {real}>" for kernel in ("normalise", "plane_sums", "gradient")
-                                     for real in ("{T}", "double")))
+kernels = load(__file__, forms=forms("normalise", "plane_sums", "gradient"))
 
 
 class Plan:
@@ -22,7 +19,7 @@ class Plan:
         self.groups, self.width = self.N * num_groups, self.C // num_groups
         self.D = self.width * self.P
         countable("group_norm", self.D, "numbers of a group")
-        self.real = "double" if self.D <= FEW else "{T}"
+        self.real = real(self.D)
         self.shape = np.int64(self.groups), *(np.int32(n) for n in (self.G, self.width, self.P))
 
     def launch(self, kernel, *arguments):

@@ -14,7 +14,6 @@
 #include "normalise.cuh"
 
 #define FOR_EACH_ROW(r, R) for (long r = blockIdx.x; r < (R); r += gridDim.x)
-#define FOR_EACH_UNIT(u, count) for (int u = threadIdx.x; u < (count); u += blockDim.x)
 
 template <typename T, typename Real>
 __global__ void normalise(const T* __restrict__ x, const T* __restrict__ weight, const T* __restrict__ bias, T* __restrict__ y,

@@ -24,17 +24,21 @@ def sizes(shape):
     return np.int64(N), np.int32(C), np.int32(P)
 
 
+def reduced(losses, sums, reduction: str, shape):
+    """(loss, what it was divided by) of the losses and their sums (2, blocks).  None for a divisor: each g is one loss's."""
+    if reduction == "none":
+        return losses.reshape(shape), None
+    loss, divisor = empty((1,), losses.dtype), empty((1,), np.float64)
+    kernels.reduce((1,), (256,), (loss, divisor, sums, np.int32(sums.shape[1]), np.int32(reduction == "mean")))
+    return loss.reshape(shape), divisor
+
+
 def forward(x, target, weight=None, *, ignore_index, reduction):
     shape = output_shape(x.shape, target.shape, None if weight is None else weight.shape, ignore_index=ignore_index, reduction=reduction)
     labels, losses, (grid, block) = as_labels(target), empty(target.shape, x.dtype), grid_for(target.size)
     sums = empty((2, *grid), np.float64)
     kernels.forward(grid, block, (x, labels, weight, losses, sums, np.int64(ignore_index), *sizes(x.shape)))
-    if reduction == "none":
-        loss, divisor = losses, None
-    else:
-        loss, divisor = empty((1,), x.dtype), empty((1,), np.float64)
-        kernels.reduce((1,), (256,), (loss, divisor, sums, np.int32(grid[0]), np.int32(reduction == "mean")))
-        loss = loss.reshape(shape)
+    loss, divisor = reduced(losses, sums, reduction, shape)
     return loss, (labels, weight, divisor, np.int64(ignore_index), x.shape, x.dtype)
 
 
