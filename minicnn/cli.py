@@ -81,8 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:                                    # | head has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except USERS_MISTAKES as error:
-        if os.environ.get("MINICNN_TRACEBACK"):
+    except (*USERS_MISTAKES, RuntimeError) as error:
+        from .kernels.cuda.emulator import CudaError           # no compiler, or a kernel that somebody edited
+        if os.environ.get("MINICNN_TRACEBACK") or isinstance(error, RuntimeError) and not isinstance(error, (*USERS_MISTAKES, CudaError)):
             raise
         print(f"minicnn {given[0]}: {_told(error)}", file=sys.stderr)
         return 2

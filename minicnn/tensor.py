@@ -123,6 +123,8 @@ def starting_gradient(output: Tensor, gradient: Any) -> Tensor:
             raise RuntimeError(f"backward: a tensor of shape {output.shape} needs a gradient of that shape: pass it, as backward(gradient)")
         return tensor_of(np.ones_like(output.data), output.device)
     gradient = gradient if isinstance(gradient, Tensor) else Tensor(np.asarray(gradient, output.dtype), device=output.device)
+    if gradient.device != output.device:
+        raise RuntimeError(f"backward: the gradient is on {gradient.device!r}, the tensor on {output.device!r}; move it with .to(device)")
     if gradient.shape != output.shape:
         raise ValueError(f"backward: the gradient has shape {gradient.shape}, the tensor {output.shape}; they must be the same")
     return gradient if gradient.dtype == output.dtype else gradient.to(output.dtype)

@@ -63,7 +63,7 @@ def choose(z: Convolution, dtype, algorithm: str | None = None) -> str:
 
 def tiles(rows: int, columns: int, layers: int, threads: int = THREADS):
     """(grid, block) of a product of so many rows and columns."""
-    return (-(-columns // TILE), -(-rows // TILE), layers), (threads,)
+    return (max(1, -(-columns // TILE)), max(1, -(-rows // TILE)), layers), (threads,)
 
 
 def images_at_once(z: Convolution, itemsize: int) -> int:
@@ -119,7 +119,7 @@ def sum_parts(partial, total):
 
 def parts_of(z: Convolution) -> int:
     """Into how many parts the sum of a weight gradient is cut, so that there are blocks enough; a rule of shapes alone."""
-    blocks = z.G * -(-z.K // TILE) * -(-z.taps // TILE)
+    blocks = max(1, z.G * -(-z.K // TILE) * -(-z.taps // TILE))
     return max(1, min(-(-PARTS // blocks), z.outputs // LEAST))
 
 

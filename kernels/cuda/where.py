@@ -33,6 +33,7 @@ def emulation(mode: str = "fast", **how) -> Iterator[None]:
         raise ValueError(f"emulation: expected 'fast' or 'check', got {mode!r}")
     before = dict(launching)
     _chosen.append(mode)
+    launching.clear()
     launching.update(how)
     try:
         yield

@@ -55,7 +55,10 @@ def tasks(args: argparse.Namespace) -> list[Task]:
     if args.device == "cuda" and (args.backend or mine):
         raise ValueError(f"--device cuda is for what is installed, {'with one backend' if args.backend else 'not for a file of yours'}; "
                          f"leave it out")
-    checked_device(args.device)
+    try:
+        checked_device(args.device)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
     return [task for word in words for task in (of_a_file(word, args) if names_a_file(word) else installed(word, args))]
 
 

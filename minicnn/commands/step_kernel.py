@@ -56,11 +56,11 @@ def run(args: argparse.Namespace) -> int:
     from ..inspect.kernel_run import operation, run_kernels
     from ..inspect.kernel_text import parse_element, show_kernel
     from ..kernels.cuda.emulator import CudaError
-    if args.html and Path(args.html).exists() and not args.overwrite:
+    if args.html is not None and Path(args.html).exists() and not args.overwrite:
         raise ValueError(f"--html {args.html}: the file exists; choose another name, or add --overwrite")
-    if args.overwrite and not args.html:
+    if args.overwrite and args.html is None:
         raise ValueError("--overwrite belongs to --html FILE")
-    if args.html and args.element:
+    if args.html is not None and args.element is not None:
         raise ValueError("--element is for the terminal; in the page point at an element to see who touches it")
     try:
         found = run_kernels(operation(args.operation), case=args.case, algorithm=args.algorithm, backward=args.backward, block=args.block,
@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
     for option, (given, there) in last.items():
         if given is not None and given >= there:
             raise ValueError(f"{option} {given}: {launch.name} has {there}, numbered from 0")
-    element = parse_element(launch, args.element) if args.element else None
-    if args.html:
+    element = parse_element(launch, args.element) if args.element is not None else None
+    if args.html is not None:
         thread = args.thread if args.thread is not None else 32 * (args.warp or 0)
         write_page(args.html, found, launch, thread)
         print(f"{args.html}: {found.title}; open it in a browser, step with the arrow keys")

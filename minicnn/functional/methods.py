@@ -91,6 +91,8 @@ def setitem(self: Tensor, index, value):
         raise RuntimeError("x[…] = value: this tensor takes part in gradients; write inside `with no_grad():`, "
                            "or compute a new one with where or cat")
     plain = tuple(i.numpy() if isinstance(i, Tensor) else i for i in (index if isinstance(index, tuple) else (index,)))
+    if self.device == "cuda":
+        devices.meta_array(self.shape, bool)[plain]        # IndexError: CuPy would wrap a place that is not there around
     self.data[plain] = devices.values(value, self.device)
     self.version[0] += 1
 

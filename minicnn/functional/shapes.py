@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import move
+from ..device import meta_array, move
 from ..kernels import memory
 from ..kernels.parts import by_parts
 from ..promotion import promote
@@ -96,6 +96,8 @@ class GetItem(Op):
     def forward(self, x, index):
         self.shape = x.shape
         self.view = self.basic = all(isinstance(i, (slice, int, np.integer, type(None), type(Ellipsis))) for i in index)
+        if self.device == "cuda" and not self.basic:
+            meta_array(x.shape, bool)[index]               # IndexError: CuPy would wrap a place that is not there around
         y = x[index]
         return np.asarray(y) if isinstance(y, np.generic) else y
 

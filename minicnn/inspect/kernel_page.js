@@ -40,9 +40,11 @@ function showSource(path) {
     const ran = walk.sources[path].ran[i + 1], row = make("div", ran ? "ran" : "quiet");
     row.append(make("span", "number", i + 1), make("span", "times", ran ? `${ran[0]} × ${ran[1]}` : ""));
     if (ran) row.title = `${ran[0]} threads of the block came here, ${ran[1]} times each on average`;
-    const comment = text.indexOf("//");
-    row.append(make("span", "", comment < 0 ? text : text.slice(0, comment)));
-    if (comment >= 0) row.append(make("span", "comment", text.slice(comment)));
+    const comment = text.indexOf("//"), words = make("span", "text", comment < 0 ? text : text.slice(0, comment));
+    if (comment >= 0) words.append(make("span", "comment", text.slice(comment)));
+    row.append(words);
+    const place = ` ${path.split("/").pop()}:${i + 1}`;               // as the emulator's words have it
+    if (walk.faults.some(fault => `${fault};`.replaceAll(",", ";").includes(`${place};`))) row.classList.add("fault");
     row.addEventListener("click", () => seek(step => walk.places[step.place].file === path && walk.places[step.place].line === i + 1));
     return row;
   });
@@ -292,6 +294,8 @@ document.addEventListener("keydown", event => {
 $("title").textContent = walk.title;
 $("launch").textContent = walk.launch;
 $("notes").textContent = walk.notes;
+$("faults").hidden = !walk.faults.length;
+$("faults").replaceChildren(...walk.faults.map(fault => make("li", "", fault)));
 for (const [id, key] of [["first", "Home"], ["back", "ArrowLeft"], ["on", "ArrowRight"], ["last", "End"]])
   $(id).addEventListener("click", moves[key]);
 $("slider").max = walk.steps.length - 1;

@@ -43,10 +43,8 @@ def page_data(run: KernelRun, launch: Launch, thread: int) -> dict[str, Any]:
     notes = NOTES
     if len(requests) > STEPS or launch.cut:
         notes = f"Only the first {len(steps)} steps are here; a smaller case shows all. {notes}"
-    if run.fault:
-        notes = f"The emulator found a fault, {run.fault}. {notes}"
     return {
-        "title": run.title, "notes": notes,
+        "title": run.title, "notes": notes, "faults": [] if run.fault is None else run.fault.reports or [str(run.fault)],
         "launch": f"{launch.name}, {block_text(launch)}, {shape_text(launch.block)} threads, warp {warp}",
         "lane": thread % WARP, "first": warp * WARP, "lanes": min(WARP, launch.threads - warp * WARP), "steps": steps,
         "places": [{"file": launch.label(p.path), "line": p.line, "calls": [[launch.label(f), n] for f, n in p.calls]} for p in places],

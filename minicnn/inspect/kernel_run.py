@@ -11,12 +11,17 @@ from ..kernels.cuda.emulator.recording import Launch, recording
 from .table import shape_text
 
 
+SIGNS = {"im2col": "columns"}            # by what launches show that they are of a rung of conv2d, where it is not its name
+
+
 @dataclass
 class KernelRun:
-    """title: what was run, in words.  fault: what the emulator found wrong, or None; the last launch then ends there."""
+    """title: what was run, in words.  products: the shapes of the products of cuBLAS, which nobody can walk through.  fault: what the
+    emulator found wrong, or None; the last launch then ends there."""
     op: str
     title: str
     launches: list[Launch] = field(default_factory=list)
+    products: list[tuple] = field(default_factory=list)
     fault: CudaError | None = None
 
     def launch(self, word: str | None) -> Launch:
@@ -72,7 +77,7 @@ def run_kernels(op: str, *, case: str | None = None, algorithm: str | None = Non
     found = KernelRun(op, f"{op}{', backward' if backward else ''}, {algorithm + ', ' if algorithm else ''}case {chosen.name!r}: "
                           f"{sizes}; {dtype}")
     with recording(block) as recorded:
-        found.launches = recorded.launches
+        found.launches, found.products = recorded.launches, recorded.products
         kernel, given = kernels.load(op, "cupy"), [None if a is None else cuda.to_device(a) for a in arrays]
         try:
             if hasattr(kernel, "step"):
@@ -83,6 +88,7 @@ def run_kernels(op: str, *, case: str | None = None, algorithm: str | None = Non
             output, saved = kernel.forward(*given, **chosen.options, **({"algorithm": algorithm} if algorithm else {}))
             if backward:
                 recorded.launches.clear()
+                recorded.products.clear()
                 first = output[0] if isinstance(output, tuple) else output
                 constant = {*getattr(formula, "WRITES", ()), *getattr(formula, "CONSTANTS", ())}
                 needs = [a is not None and a.dtype.kind == "f" and i not in constant for i, a in enumerate(arrays)]
@@ -91,4 +97,9 @@ def run_kernels(op: str, *, case: str | None = None, algorithm: str | None = Non
             if not recorded.launches:                                        # nothing ran: it does not compile
                 raise
             found.fault = error
+    sign = "naive" if backward and algorithm == "depthwise" else SIGNS.get(str(algorithm), str(algorithm))    # which has its gradients
+    if algorithm and op.startswith("conv2d") and not any(sign in f"{one.file} {one.name}" for one in found.launches) \
+            and not (algorithm == "im2col" and found.products):
+        raise ValueError(f"{algorithm} does not fit the case {chosen.name!r} of {op}, {sizes}, {dtype}: it hands over to "
+                         f"{', '.join(one.name for one in found.launches)}; --case chooses another, such as --case {algorithm}")
     return found

@@ -15,6 +15,7 @@ from .kernel_run import KernelRun
 from .kernel_words import block_text, MEMORY, number, plural, ranges, takes, thread_text, touched, VERBS
 from .table import shape_text
 
+HEAD = 12                      # lines from a function's first one to the first that ran, at most
 CONTEXT = 2                    # lines of source around one that ran
 SHOWN = 6                      # elements of a step of a thread, requests of a step of a warp
 COLOURS = {READS: "cyan", WRITES: "magenta", ADDS: "magenta"}
@@ -52,6 +53,9 @@ def show_launches(console: Console, run: KernelRun, chosen: Launch) -> None:
         table.add_row("▶" if launch is chosen else "", str(i), escape(launch.name), shape_text(launch.grid), shape_text(launch.block),
                       escape(arrays))
     console.print(table)
+    for a, b, out in run.products:
+        console.print(f"and a product of cuBLAS, {shape_text(a)} by {shape_text(b)} = {shape_text(out)}: NVIDIA's own, nobody can walk "
+                      "through it; minicnn step-kernel matmul --algorithm tiles is one made by hand", highlight=False)
 
 
 def show_source(console: Console, launch: Launch) -> None:
@@ -63,7 +67,9 @@ def show_source(console: Console, launch: Launch) -> None:
     waits = {launch.places[int(c)][:2] for c in np.unique(launch.events["code"][launch.events["act"] == WAITS])}
     for path in sorted({path for path, _ in lines}, key=lambda path: launch.label(path) != launch.file):
         source, ran = launch.source(path), {line for of, line in lines if of == path}
-        near = sorted({n for line in ran for n in range(line - CONTEXT, line + CONTEXT + 1) if 0 < n <= len(source)})
+        near = {n for line in ran for n in range(line - CONTEXT, line + CONTEXT + 1) if 0 < n <= len(source)}
+        head = next((n for n in range(min(ran), 0, -1) if "__global__" in source[n - 1] or "__device__" in source[n - 1]), min(ran))
+        near = sorted(near | {n for n in range(head, min(ran)) if min(ran) - head <= HEAD})           # with the name of the kernel
         table = grid("line", "threads", "each", launch.label(path), "touches", numbers=("line", "threads", "each"))
         before = None
         for n in near:
@@ -195,6 +201,8 @@ def show_element(console: Console, launch: Launch, which: int, index: int) -> No
     for verb, who in (("read by", readers.get(index, [])), ("written by", writers.get(index, []))):
         several = "threads" if len(who) > 1 else "thread"
         console.print(f"{verb} {f'{several} {ranges(who)}' if who else 'nobody'} of {block_text(launch)}", highlight=False)
+    if not readers.get(index) and not writers.get(index) and launch.blocks > 1:
+        console.print(f"(one block is recorded; --block 0 to {launch.blocks - 1} choose)", highlight=False)
     table = grid("phase", "line", "", "threads", "values")
     for (phase, place, act), (threads, values) in touches(launch, which, index):
         seen = ", ".join(number(v) for v in list(dict.fromkeys(values))[:SHOWN]) + (" …" if len(set(values)) > SHOWN else "")
@@ -222,6 +230,8 @@ def show_kernel(console: Console, run: KernelRun, launch: Launch, *, thread: int
                 element: tuple[int, int] | None, steps: int) -> None:
     """All of it.  thread or warp: whom to walk with; element: whose readers and writers to show in place of a walk."""
     console.print(f"[bold]{escape(run.title)}[/]; on the CPU, by the emulator", highlight=False)
+    if run.fault:
+        console.print("[bold red]The emulator found a fault; it is told at the end.[/]")
     console.print()
     show_launches(console, run, launch)
     if element is not None:

@@ -1,12 +1,14 @@
 """show("conv2d"): an operation in all its forms, one after the other, as they stand in kernels/."""
 import ast
 import inspect
+import re
 import sys
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 from .. import kernels
-from ..kernels.cuda.loader import Kernels
+from ..kernels.cuda.loader import HERE, Kernels
 
 FORMS = {"reference.py": "NumPy, to be read, and spec, the formula in plain loops",
          "cpu.py": "Numba, which runs on the CPU",
@@ -26,6 +28,17 @@ def _without_others(source: str, op: str, family: tuple[str, ...]) -> str:
     return "\n".join(lines).rstrip()
 
 
+def included(sources: Iterable[Path]) -> list[Path]:
+    """The files that CUDA sources include, one by one as they come."""
+    found: dict[Path, None] = {}
+    for source in sources:
+        for name in re.findall(r'^#include "(.+)"', source.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            path = next(p for p in (source.with_name(name), HERE / name) if p.is_file())
+            if path not in found:
+                found |= {path: None, **dict.fromkeys(included([path]))}
+    return list(found)
+
+
 def forms(op: str) -> list[tuple[str, str, str]]:
     """(title, language, text) of the formula and of each form.  ValueError, with the nearest name, for an unknown operation."""
     module = kernels.module(op)
@@ -37,7 +50,7 @@ def forms(op: str) -> list[tuple[str, str, str]]:
     sources = dict.fromkeys(value.path for value in vars(kernels.module(op, "gpu")).values() if isinstance(value, Kernels))
     listed = [(folder / file, words) for file, words in FORMS.items()]
     listed[2:2] = [*((path, "CUDA, which runs on a GPU") for path in sources),
-                   *((path, "what the CUDA kernels share") for path in sorted(folder.glob("*.cuh")))]
+                   *((path, "what CUDA kernels share") for path in included(sources))]
     listed[2:2] = [(path, "a rung of the ladder in cpu.py") for path in sorted(rungs, key=lambda path: ladder.find(path.name))]
     for path, words in listed:
         title, source = f"kernels/{path.parent.name}/{path.name}: {words}", path.read_text(encoding="utf-8")

@@ -54,7 +54,7 @@ class Optimizer:
                 raise ValueError(f"{name}: parameter {i}, of shape {p.shape}, is the result of an operation; only leaves can be optimised")
             if p.dtype not in (np.float32, np.float64):
                 raise TypeError(f"{name}: parameter {i}, of shape {p.shape}, is {p.dtype}; the kernels take float32 and float64")
-            if isinstance(p.data, np.ndarray) and not p.data.flags.writeable:
+            if not getattr(p.data.flags, "writeable", True) or any(n > 1 and s == 0 for n, s in zip(p.shape, p.data.strides)):
                 raise ValueError(f"{name}: parameter {i}, of shape {p.shape}, is read-only memory; make it of a copy, Tensor(array.copy())")
             if id(p) in seen:
                 raise ValueError(f"{name}: parameter {i}, of shape {p.shape}, comes twice; each can be in one group only")
@@ -69,9 +69,9 @@ class Optimizer:
 
     def refuse_shared(self, params: list[Tensor]) -> None:
         """ValueError where two parameters lie in the same memory: all are changed at the same time."""
-        places = sorted((*byte_bounds(p.data), i) for i, p in enumerate(params) if isinstance(p.data, np.ndarray) and p.data.size)
+        places = sorted((*bounds(p.data), i) for i, p in enumerate(params) if p.data.size)
         for (_, end, i), (start, _, j) in zip(places, places[1:]):
-            if start < end and np.may_share_memory(params[i].data, params[j].data):
+            if start < end:
                 raise ValueError(f"{type(self).__name__}: parameters {min(i, j)} and {max(i, j)} share memory; pass one Tensor for both, "
                                  "and use it in both places")
 
@@ -110,8 +110,11 @@ class Optimizer:
 
     def _step(self, params: list[Tensor], group: dict[str, Any]) -> None:
         """One step of the parameters of a group: their arrays are collected, and the kernel takes them all at once, if it can."""
-        for p in params:
-            if p.grad.shape != p.shape:                                            # before anything is counted or changed
+        for p in params:                                                           # before anything is counted or changed
+            if p.grad.device != p.device:
+                raise RuntimeError(f"{type(self).__name__}: a parameter of shape {p.shape} is on {p.device!r}, its gradient on "
+                                   f"{p.grad.device!r}; move one with .to(device)")
+            if p.grad.shape != p.shape:
                 kernels.module(self.kernel).output_shape(p.shape, p.grad.shape)
         calls: dict[str, list] = {}                                                # device -> [(arrays, options)], as step takes them
         copied = []
@@ -207,6 +210,15 @@ class Optimizer:
         groups = [f"{len(g['params'])} parameters, " + ", ".join(f"{k}={v!r}" for k, v in g.items() if k != "params")
                   for g in self.param_groups]
         return f"{type(self).__name__}({'; '.join(groups)})"
+
+
+def bounds(array: Any) -> tuple[int, int]:
+    """Where an array's memory begins and ends, on the host or on a GPU."""
+    if isinstance(array, np.ndarray):
+        return byte_bounds(array)
+    steps = [(n - 1) * s for n, s in zip(array.shape, array.strides)]
+    first = array.data.ptr + sum(s for s in steps if s < 0)
+    return first, first + sum(abs(s) for s in steps) + array.itemsize
 
 
 def _is_number(value: Any) -> bool:

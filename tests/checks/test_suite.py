@@ -11,6 +11,7 @@ from minicnn.checks.basics import BASICS
 from minicnn.checks.layers import LAYERS
 from minicnn.checks.report import Report
 from minicnn.checks.subject import subject_of
+from minicnn.device import cuda_available
 from minicnn.functional.kernel_op import KernelOp
 from minicnn.observers import observe
 from minicnn.tensor import Op
@@ -274,6 +275,12 @@ def test_ctrl_c_prints_what_was_done(here, monkeypatch):
     status, out, _ = here("add", "sub", "--json", "done.json")
     assert status == 130 and "stop    add" in out and "stopped after 2 of about 12 cases" in out and "sub" not in out
     assert len(json.loads(Path("done.json").read_text())) == 2
+
+
+@pytest.mark.skipif(cuda_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(here):
+    status, out, err = here("relu", "--device", "cuda")
+    assert status == 2 and out == "" and err.startswith("minicnn gradcheck: device 'cuda' cannot be used: ") and err.count("\n") == 1
 
 
 def test_a_family_is_all_its_members(here):

@@ -129,10 +129,10 @@ def test_without_a_compiler(here, monkeypatch):
     for kept in ("module", "kernel_of"):
         monkeypatch.setattr(loader, kept, getattr(loader, kept).__wrapped__)
     monkeypatch.setenv("CXX", "no-such-compiler")
-    said = "minicnn step-kernel: emulated CUDA needs the compiler g++, which is"
-    assert here("relu") == (2, "", f"{said} not installed; e.g. 'apt-get install g++'\n")
+    assert here("relu") == (2, "", "minicnn step-kernel: CXX=no-such-compiler: there is no such program; unset CXX for g++\n")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert here("relu") == (2, "", f"{said} used on Linux alone, not on darwin\n")
+    said = "minicnn step-kernel: emulated CUDA needs the compiler g++, which is used on Linux alone, not on darwin\n"
+    assert here("relu") == (2, "", said)
 
 
 def test_a_fault_in_a_kernel_is_walked_up_to(here, monkeypatch, tmp_path):
@@ -147,6 +147,27 @@ def test_a_fault_in_a_kernel_is_walked_up_to(here, monkeypatch, tmp_path):
     walk = out.partition("the walk of thread 0")[2].partition("what the loads and stores")[0]
     assert status == 1 and "x[0, 0, 1, 1] =" in squeezed(walk) and "stores" not in walk
     assert re.search(r"write outside y\[72\], of 72 elements at gpu.cu:\d+, block 0 thread \(0, 0, 0\)", err)
+    assert "found a fault" in out.partition("its lines")[0]
+    assert here(*POOL, "--html", "fault.html")[0] == 1
+    faults = json.loads(re.search(r'id="walk">(.*?)</script>', Path("fault.html").read_text(encoding="utf-8"))[1])["faults"]
+    assert any(fault.startswith("write outside y[72]") for fault in faults)
+
+
+def test_a_kernel_that_does_not_compile(here, monkeypatch, tmp_path):
+    """What g++ found first is in the one line that the command shows."""
+    gpu, copy = kernels.module("max_pool2d", "gpu"), tmp_path / "edited" / "gpu.cu"
+    copy.parent.mkdir()
+    copy.write_text(gpu.kernels.path.read_text(encoding="utf-8").replace("y[j] = best", "y[j] = worst"), encoding="utf-8")
+    monkeypatch.setattr(gpu.kernels, "path", copy)
+    status, _, err = here(*POOL)
+    assert status == 2 and re.search("refuses it: edited/gpu.cu:.*error: .worst. was not declared", err)
+
+
+def test_a_rung_that_does_not_fit_and_products_of_cublas_are_told(here):
+    status, out, err = here("conv2d", "--algorithm", "depthwise")
+    assert status == 2 and out == "" and "depthwise does not fit the case 'plain'" in err and "forward_tiles<float>" in err
+    assert "forward_depthwise<float>" in here("conv2d", "--algorithm", "depthwise", "--case", "depthwise")[1]
+    assert "and a product of cuBLAS, " in here("linear")[1]
 
 
 @pytest.mark.slow

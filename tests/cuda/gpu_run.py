@@ -234,8 +234,10 @@ def main(words: list[str] | None = None) -> int:
         reasons = {piece.name: [machine.missing[need] for need in piece.needs if need in machine.missing] for piece in todo}
         if args.list or all(reasons.values()):
             for piece in todo:
-                found = reasons[piece.name]
-                print(f"{piece.name}: {f'skipped: {found[0]}' if found else f'at most {piece.minutes:g} minutes'}")
+                print(f"{piece.name:11} {'skipped' if reasons[piece.name] else f'at most {piece.minutes:g} minutes'}: "
+                      f"{told(piece.commands[0])}{f' and {len(piece.commands) - 1} more' * (len(piece.commands) > 1)}")
+            for reason in dict.fromkeys(reason for found in reasons.values() for reason in found):
+                print(f"skipped, because: {reason}")
             if not args.list:
                 print("gpu_run: nothing can be run here, so there is nothing to record", file=sys.stderr)
             return 0 if args.list else 2

@@ -4,12 +4,14 @@ import re
 import shutil
 import sys
 from functools import cache
+from threading import Thread
 
 import numpy as np
 import pytest
 
+from minicnn import kernels
 from minicnn.kernels import cuda
-from minicnn.kernels.cuda.emulator import CudaError, RawModule
+from minicnn.kernels.cuda.emulator import build, CudaError, RawModule
 from minicnn.kernels.cuda.loader import HERE
 
 from .bugs import BUGS, I32
@@ -120,6 +122,10 @@ def test_what_does_not_compile_is_quoted():
 
 def test_without_a_compiler(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(CudaError, match="CXX=no-such-compiler: there is no such program"):
+        RawModule(code=SCALE, name_expressions=("scale",))
+    monkeypatch.delenv("CXX")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(CudaError, match=r"emulated CUDA needs the compiler g\+\+, which is not installed"):
         RawModule(code=SCALE, name_expressions=("scale",))
 
@@ -219,3 +225,42 @@ def test_random_schedules_by_the_package():
     with cuda.emulation("check", seed=3, preempt=2):
         assert cuda.mode() == "check" and cuda.emulated() and cuda.available() and where.launching == {"seed": 3, "preempt": 2}
     assert where.launching == {}
+
+
+def test_threads_launch_one_after_the_other():
+    """The emulator's threads of a kernel are those of one launch."""
+    x, found = np.random.default_rng(0).standard_normal((64, 33)).astype(np.float32), []
+    with cuda.emulation("fast"):
+        kernel = kernels.load("gelu", "cupy")
+        expected = kernel.forward(x, approximate="none")[0]
+        threads = [Thread(target=lambda: found.extend(kernel.forward(x, approximate="none")[0] for _ in range(20))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(found) == 60 and all(np.array_equal(y, expected) for y in found)
+
+
+def test_what_is_written_must_be_writeable_and_a_grid_a_tuple():
+    module = kernels.module("add_relu", "gpu").kernels
+    x, y = np.ones(8, np.float32), np.zeros(8, np.float32)
+    y.flags.writeable = False
+    with cuda.emulation("fast"):
+        with pytest.raises(ValueError, match="argument 2, y, is written to, and the array is read-only"):
+            module.forward((1,), (32,), (x, x, y, np.int64(8)))
+        with pytest.raises(TypeError, match="grid should be a tuple of one to three whole numbers, got 1"):
+            module.forward(1, (32,), (x, x, x.copy(), np.int64(8)))
+    with pytest.raises(ValueError, match="expected 'fast' or 'check', got 'checked'"), cuda.emulation("checked"):
+        pass
+
+
+def test_a_damaged_library_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "cache_root", lambda: tmp_path)
+    code, copy = "__global__ void one(int* y) { *y = 1; }", tmp_path / "copy"
+    RawModule(code=code, name_expressions=("one",))
+    library, = (tmp_path / "cuda").glob("*.so")
+    copy.write_bytes(library.read_bytes()[:100])
+    copy.replace(library)
+    again, y = RawModule(code=code, name_expressions=("one",)), np.zeros(1, np.int32)
+    again.get_function("one")((1,), (1,), (y,))
+    assert y[0] == 1 and library.stat().st_size > 100

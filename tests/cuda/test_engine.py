@@ -223,3 +223,39 @@ def test_without_tf32_nothing_is_rounded(monkeypatch):
         assert not cuda.tf32_allowed() and launched.names == ["conv2d/gpu.cu forward_tiles<float>"]
     finally:
         cuda.allow_tf32(False)
+
+
+def test_devices_that_do_not_belong_together_are_told():
+    p = mc.Tensor(np.ones(3), requires_grad=True, device="cuda")
+    for gradient in (mc.Tensor(np.ones(3)), mc.meta(3, dtype=np.float64)):
+        with pytest.raises(RuntimeError, match="the gradient is on '(cpu|meta)', the tensor on 'cuda'"):
+            (p * 2).backward(gradient)
+    p.grad = mc.Tensor(np.ones(3))
+    with pytest.raises(RuntimeError, match="a parameter of shape .3,. is on 'cuda', its gradient on 'cpu'"):
+        optim.SGD([p], lr=0.1).step()
+
+
+def test_parameters_that_share_memory_are_refused():
+    whole = mc.Tensor(np.zeros(6), device="cuda")
+    with pytest.raises(ValueError, match="share memory"):
+        optim.SGD([whole[:4].detach().requires_grad_(), whole[2:].detach().requires_grad_()], lr=1.0)
+    with pytest.raises(ValueError, match="read-only memory"):
+        optim.SGD([mc.Tensor(np.zeros(1), device="cuda").expand(5).detach().requires_grad_()], lr=1.0)
+
+
+def test_an_index_that_is_not_there_is_refused():
+    x = mc.randn(4).to("cuda")
+    for index in ([99], [-5], mc.Tensor(np.array([0, 4]))):
+        with pytest.raises(IndexError):
+            x[index]
+        with pytest.raises(IndexError), mc.no_grad():
+            x[index] = 1.0
+    assert x[[3, -4]].shape == (2,) and x[x > 100].shape == (0,)
+
+
+def test_no_output_channels():
+    for device in ("cpu", "cuda"):
+        w = mc.Tensor(np.zeros((0, 3, 3, 3)), requires_grad=True, device=device)
+        x = mc.Tensor(np.ones((2, 3, 5, 5)), requires_grad=True, device=device)
+        F.conv2d(x, w).sum().backward()
+        assert x.grad.numpy().sum() == 0 and w.grad.shape == (0, 3, 3, 3)

@@ -26,6 +26,7 @@ def test_conv2d():
     files = ("cpu.py", "columns.py", "flat.py", "weights.py", "gpu.cu", "gpu_tensor_cores.cu", "geometry.cuh", "gpu.py")
     at = [text.index(f"kernels/conv2d/{file}: ") for file in files]
     assert at == sorted(at)
+    assert all(text.count(f"kernels/cuda/{file}: ") == 1 for file in ("common.cuh", "product.cuh", "tensor_cores.cuh"))
 
 
 def test_kernels_of_another_operation_are_shown_where_they_serve():

@@ -46,7 +46,10 @@ class Library:
 
 def compiler() -> str:
     """The path of g++.  CudaError, with what to do, where there is none."""
-    found = shutil.which(os.environ.get("CXX") or "g++")
+    asked = os.environ.get("CXX")
+    found = shutil.which(asked or "g++")
+    if asked and found is None and sys.platform == "linux":
+        raise CudaError(f"CXX={asked}: there is no such program; unset CXX for g++")
     if sys.platform != "linux" or found is None:
         here = sys.platform
         why = "is not installed; e.g. 'apt-get install g++'" if here == "linux" else f"is used on Linux alone, not on {here}"
@@ -57,7 +60,10 @@ def compiler() -> str:
 def run(*command) -> str:
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
     if done.returncode:
-        raise CudaError(f"{Path(str(command[0])).name} refuses it:\n{done.stderr.strip()}")
+        said = done.stderr.strip()
+        lines = said.splitlines() or [f"exit status {done.returncode}"]
+        first = next((line for line in lines if "error:" in line), lines[-1])                        # what one looks for first
+        raise CudaError(f"{Path(str(command[0])).name} refuses it: {first}\n{said}")
     return done.stdout
 
 
@@ -107,7 +113,8 @@ def compiled(source: str, file: str, names: Sequence[str], mode: str, options: S
     included = b"".join(_files(Path(option[2:])) for option in options if option.startswith("-I"))
 
     def key(*parts: bytes) -> str:
-        return hashlib.sha256(b"\0".join([_files(HERE), version.encode(), *(w.encode() for w in COMMON), *parts])).hexdigest()[:20]
+        common = [_files(HERE), *(word.encode() for word in (cxx, version, *COMMON))]
+        return hashlib.sha256(b"\0".join([*common, *parts])).hexdigest()[:20]
 
     def make_runtime(work: Path, out: Path):
         objects = [work / "scheduler.o", work / "checker.o"]
@@ -121,7 +128,17 @@ def compiled(source: str, file: str, names: Sequence[str], mode: str, options: S
         run(cxx, "-shared", work / "kernels.o", runtime, "-o", out)
 
     runtime = _kept(key(), ".o", make_runtime)
-    return loaded(_kept(key(text.encode(), included, *(w.encode() for w in (*KERNELS[mode], *options))), ".so", make), names, dynamic)
+    name = key(text.encode(), included, *(w.encode() for w in (*KERNELS[mode], *options)))
+    try:
+        return loaded(_kept(name, ".so", make), names, dynamic)
+    except (OSError, CudaError):                          # damaged, as by a power cut: once more
+        path = _kept(name, ".so", make)
+        path.unlink(missing_ok=True)
+    try:
+        return loaded(_kept(name, ".so", make), names, dynamic)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise CudaError(f"what {cxx} makes cannot be loaded: {error}") from error
 
 
 def loaded(path: Path, names: Sequence[str], dynamic: Sequence[str]) -> Library:

@@ -1,5 +1,6 @@
 """RawModule and its kernels: called as CuPy's are, and as strict as CuPy should be."""
 import ctypes
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from .reports import CudaError, in_words, lines_of, Report
 THREADS, DEPTH, MOST = 1024, 64, 65535                  # of a block, along z; blocks of a grid along y and z
 EVENT = np.dtype([("block", "i4"), ("thread", "i4"), ("phase", "i4"), ("region", "i4"), ("offset", "i8"), ("code", "u8"),
                   ("size", "i4"), ("act", "i4"), ("value", "u8"), ("more", "u8")])    # value, more: 16 bytes
+
+
+LOCK = threading.RLock()             # one launch at a time: the fibers of the scheduler are those of one kernel
 
 
 class _Region(ctypes.Structure):
@@ -58,6 +62,10 @@ class Kernel:
 
     def __call__(self, grid, block, arguments, *, shared_mem: int = 0, seed: int = 0, preempt: int = 1, trace: int = 0,
                  trace_block: int = -1, strict: bool = True) -> None:
+        with LOCK:
+            self.launch(grid, block, arguments, shared_mem, seed, preempt, trace, trace_block, strict)
+
+    def launch(self, grid, block, arguments, shared_mem: int, seed: int, preempt: int, trace: int, trace_block: int, strict: bool) -> None:
         self.regions, self.events = [], np.empty(0, EVENT)                 # also where this launch is refused
         sizes = self.checked_sizes(grid, block, shared_mem)
         given, regions = self.packed(arguments), []
@@ -84,6 +92,9 @@ class Kernel:
             raise CudaError(f"{self.module.file}, {self.name}: {error.decode() or 'the checker found'}", reports)
 
     def checked_sizes(self, grid, block, shared_mem: int) -> list[int]:
+        for word, three in (("grid", grid), ("block", block)):
+            if not (isinstance(three, (tuple, list)) and 1 <= len(three) <= 3 and all(isinstance(s, (int, np.integer)) for s in three)):
+                raise TypeError(f"{self.name}: {word} should be a tuple of one to three whole numbers, got {three!r}")
         sizes = [int(s) for three in (grid, block) for s in (*three, 1, 1)[:3]]
         gx, gy, gz, bx, by, bz = sizes
         if min(sizes) < 1 or bx * by * bz > THREADS or bz > DEPTH or max(gy, gz) > MOST or gx >= 1 << 31:
@@ -105,6 +116,8 @@ class Kernel:
             elif isinstance(argument, np.ndarray):
                 if letters[0] != "*" or letters.lstrip("*c") not in ("?", argument.dtype.str[1:]):
                     raise TypeError(f"{which} is {in_c(letters)}, got an array of {argument.dtype}")
+                if not argument.flags.writeable and not letters.startswith("*c"):
+                    raise ValueError(f"{which} is written to, and the array is read-only")
                 if not argument.flags.c_contiguous:
                     raise ValueError(f"{which} is an array that does not lie in one run; copy it first")
                 found.append(ctypes.c_void_p(argument.ctypes.data))
