@@ -1,5 +1,6 @@
 """The benchmark on a GPU, without one: options, what may differ in TF32, and all of it once in the emulator beside PyTorch."""
 import json
+import re
 from importlib.util import find_spec
 
 import numpy as np
@@ -41,7 +42,8 @@ def test_options_that_do_not_go_together(here, words, text):
     assert (status, out) == (2, "") and text in err and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("missing, text", [("cupy", "CuPy is not installed"), ("nothing", "CuPy finds no GPU that it can use")])
+@pytest.mark.parametrize("missing, text", [("cupy", "it needs CuPy, which is not installed"),
+                                           ("nothing", "CuPy is installed and finds no")])
 @pytest.mark.parametrize("command", ["bench", "profile"])
 def test_without_a_gpu_it_is_said_why(capsys, monkeypatch, command, missing, text):
     monkeypatch.setattr(on_gpu.cuda, "available", lambda: False)
@@ -145,7 +147,8 @@ def test_an_engine_that_differs_is_refused_in_tf32_too(here, monkeypatch, tmp_pa
 def test_what_does_not_fit_on_the_gpu_is_skipped(here, monkeypatch):
     monkeypatch.setattr(on_gpu, "free_bytes", lambda worker: 1e8)
     status, out, err = here("bench", "lenet5:8", "--device", "cuda", "--rounds", 1)
-    assert status == 2 and out.count("lenet5: needs about 1.0 GB in 1 processes, 0.1 GB are free; a smaller batch, such as lenet5:1") == 1
+    words = r"lenet5: needs about 2\.8 GB in 1 processes, 0\.1 GB are free; a smaller batch, such as lenet5:1"
+    assert status == 2 and len(re.findall(words, out)) == 1, out
 
 
 class Diary(Engine):

@@ -11,6 +11,7 @@ import numpy as np
 KINDS = {1: "read outside", 2: "write outside", 3: "race: a read of what another thread writes,", 4: "race: two threads write",
          5: "race: a write of what another thread reads,", 6: "read of shared memory that nobody has written,",
          7: "access at an address that the size of the access does not divide:"}
+NEAR = 64                                    # bytes from an array that may be meant
 
 
 class CudaError(RuntimeError):
@@ -50,6 +51,16 @@ def thread(number: int, block: tuple[int, ...]) -> str:
     return f"({number % block[0]}, {number // block[0] % block[1]}, {number // (block[0] * block[1])})"
 
 
+def beside(regions: Sequence[tuple[str, Any]], array: Any, offset: int) -> str:
+    """An address outside an array may be outside another one that lies beside it: nobody knows which was meant."""
+    if not isinstance(array, np.ndarray):
+        return ""
+    address = array.ctypes.data + offset
+    others = [place(other, name, address - other.ctypes.data) for name, other in regions if isinstance(other, np.ndarray)
+              and other is not array and -NEAR <= address - other.ctypes.data < other.nbytes + NEAR]
+    return "".join(f"; or, since they lie side by side, {words}" for words in others)
+
+
 def in_words(report: Report, regions: Sequence[tuple[str, Any]], lines: dict[int, str], block: tuple[int, ...]) -> str:
     name, array = regions[report.region]
     where = place(array, name, report.offset)
@@ -58,6 +69,8 @@ def in_words(report: Report, regions: Sequence[tuple[str, Any]], lines: dict[int
     own, other = (lines.get(code or 0, "?") for code in report.code)
     text = f"{KINDS[report.kind]} {where} at {own}, block {report.blocks[0]} " \
            f"thread {thread(report.threads[0], block)}"
+    if report.kind in (1, 2):
+        text += beside(regions, array, report.offset)
     if report.kind in (3, 4, 5):
         text += f"; the other access at {other}, block {report.blocks[1]} thread {thread(report.threads[1], block)}"
     return text
