@@ -28,8 +28,8 @@ NETWORKS = ("models/test_gradients.py", "models/test_second_order.py", "models/t
 
 
 def group(nodeid: str) -> str:
-    """The tests that run in one worker, one after another: those of an operation in test_kernels.py, elsewhere those of a file; each test
-    by itself where every one is a network.
+    """The tests that run in one worker, one after another: those of an operation in test_kernels.py and test_nvrtc.py, elsewhere those of
+    a file; each test by itself where every one is a network.
 
     Compiling kernels is what this suite spends its time on. So test_kernels.py comes first, each operation is compiled there by one
     worker, and all later tests find it in the cache on disk.
@@ -38,7 +38,7 @@ def group(nodeid: str) -> str:
     if file.endswith(NETWORKS) or MINUTES in nodeid:
         return nodeid
     operation = re.search(r"\[(\w+)/", test)
-    return f"{file} {operation[1]}" if operation and file.endswith("test_kernels.py") else file
+    return f"{file} {operation[1]}" if operation and file.endswith(("test_kernels.py", "test_nvrtc.py")) else file
 
 
 def pytest_collection_modifyitems(items):
