@@ -25,17 +25,18 @@ def pytest_report_header():
 
 MINUTES = "::test_narrower_registers"                # what takes minutes goes first, so that nobody waits for it alone at the end
 NETWORKS = ("models/test_gradients.py", "models/test_second_order.py", "models/test_overfit.py", "models/test_zoo.py", "oracle/test_zoo.py")
+LONG = *NETWORKS, "cuda/test_gradcheck.py"
 
 
 def group(nodeid: str) -> str:
     """The tests that run in one worker, one after another: those of an operation in test_kernels.py and test_nvrtc.py, elsewhere those of
-    a file; each test by itself where every one is a network.
+    a file; each test by itself where every one is long, as of a network.
 
     Compiling kernels is what this suite spends its time on. So test_kernels.py comes first, each operation is compiled there by one
     worker, and all later tests find it in the cache on disk.
     """
     file, _, test = nodeid.partition("::")
-    if file.endswith(NETWORKS) or MINUTES in nodeid:
+    if file.endswith(LONG) or MINUTES in nodeid:
         return nodeid
     operation = re.search(r"\[(\w+)/", test)
     return f"{file} {operation[1]}" if operation and file.endswith(("test_kernels.py", "test_nvrtc.py")) else file

@@ -30,7 +30,7 @@ class _Gradient(Module):
             outputs = [y for y in _several(self.fn(*inputs, **self.options)) if y.dtype.kind == "f"]
             leaves = [t for t in (*inputs, *self.parameters()) if isinstance(t, Tensor) and t.requires_grad]
             pairs = [(y, u) for y, u in zip(outputs, upstream) if y.requires_grad]
-            found = grad([y for y, _ in pairs], leaves, [u for _, u in pairs], create_graph=True)
+            found = grad([y for y, _ in pairs], leaves, [u.to(y.device) for y, u in pairs], create_graph=True)
         return tuple(g for g in found if g is not None)
 
 
