@@ -17,9 +17,11 @@ struct Access { int thread, phase, meetings, block; unsigned bytes; const void* 
 struct Element { Access write, read, second; bool atomic; };
 static std::vector<std::vector<Element>> elements;                                    // of each region
 static Event* pending;
+static uint64_t left;                                                                 // loads and stores until a thread gives way; 0: not drawn
 
 void start_checker() {
     pending = nullptr;
+    left = 0;
     running.trace.reserve(running.trace_most);
     elements.clear();
     elements.resize(running.regions.size());
@@ -58,11 +60,14 @@ static bool races(const Region& region, const Access& before, unsigned bytes) { 
 }
 
 static int find(const char* place) {
-    static int last = 0;
-    auto inside = [&](const Region& r) { return place >= r.start && place < r.start + r.size; };
-    if (last < (int)running.regions.size() && inside(running.regions[last])) return last;
-    for (int i = 0; i < (int)running.regions.size(); ++i) if (inside(running.regions[i])) return last = i;
-    return -1;
+    static int last = 0, before = 0;                                                  // a product reads of two arrays in turn
+    auto inside = [&](int i) { return (size_t)(place - running.regions[i].start) < (size_t)running.regions[i].size; };
+    const int count = running.regions.size();
+    if (last < count && inside(last)) return last;
+    int found = before < count && inside(before) ? before : -1;
+    for (int i = 0; found < 0 && i < count; ++i) if (inside(i)) found = i;
+    if (found >= 0) before = last, last = found;
+    return found;
 }
 
 static int nearest(const char* place) {                                               // behind an array rather than before one
@@ -76,9 +81,10 @@ static void remember(int k, long offset, int size, bool write, bool atomic, cons
     const Region& region = running.regions[k];
     Access mine = {(int)now->number + 1, running.phase, (int)self()->meetings, running.block, 0, code};
     const Access nobody = {};
-    for (long e = offset / region.grain; e <= (offset + size - 1) / region.grain; ++e) {
+    const int shift = __builtin_ctz(region.grain);                                    // it is 1, 2 or 4: dividing would take half the time
+    for (long e = offset >> shift; e <= (offset + size - 1) >> shift; ++e) {
         Element& s = elements[k][e];
-        const long place = e * region.grain;
+        const long place = e << shift;
         const long from = std::max(offset - place, 0L), to = std::min(offset + size - place, (long)region.grain);
         mine.bytes = (1u << to) - (1u << from);
         if (races(region, s.write, mine.bytes) && !(atomic && s.atomic))
@@ -100,7 +106,7 @@ static void remember(int k, long offset, int size, bool write, bool atomic, cons
     }
 }
 
-// multiple: what the address should be a multiple of, as the type of the access promises it.
+// multiple: the power of two that the address should be a multiple of, as the type of the access promises it.
 static void watch(const void* address, int size, bool write, bool atomic, const void* code, int multiple = 1) {
     const char* place = (const char*)address;
     if (!running.checking || !now || (place >= running.stacks && place < running.stacks_end)) return;
@@ -116,14 +122,16 @@ static void watch(const void* address, int size, bool write, bool atomic, const 
         fail("out of bounds");                                                        // to go on would damage the process
     }
     const long offset = place - running.regions[k].start;
-    if ((uintptr_t)place % multiple) {
+    if ((uintptr_t)place & (multiple - 1)) {
         const Access nobody = {};
         report(MISALIGNED, k, offset, nobody, code);
         fail("an access of %d bytes at an address which is no multiple of %d", size, multiple);
     }
     record(atomic ? ATOMIC : write ? WRITES : READS, k, offset, size, code);
     remember(k, offset, size, write, atomic, code);
-    if (!atomic && running.preempt > 1 && random_number() % running.preempt == 0) {   // threads that overtake one another between barriers
+    if (atomic || running.preempt <= 1) return;
+    if (!left) left = 1 + random_number() % (2 * running.preempt - 1);
+    if (--left == 0) {                                                                // threads that overtake one another between barriers
         self()->state = READY;
         give_way();
     }
