@@ -81,7 +81,7 @@ static void remember(int k, long offset, int size, bool write, bool atomic, cons
     const Region& region = running.regions[k];
     Access mine = {(int)now->number + 1, running.phase, (int)self()->meetings, running.block, 0, code};
     const Access nobody = {};
-    const int shift = __builtin_ctz(region.grain);                                    // it is 1, 2 or 4: dividing would take half the time
+    const int shift = __builtin_ctz(region.grain);                                    // it is 1, 2 or 4, and a division slow
     for (long e = offset >> shift; e <= (offset + size - 1) >> shift; ++e) {
         Element& s = elements[k][e];
         const long place = e << shift;
